@@ -1,0 +1,30 @@
+"""The experiment as one validated configuration tree, recipes and overrides."""
+
+from profl_ray.config.data import DataConfig, SplitConfig
+from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.config.federation import FederationConfig, QuotaConfig
+from profl_ray.config.learning import (
+    FreezingConfig,
+    ModelConfig,
+    ProFLOptions,
+    StrategyConfig,
+    TrainingConfig,
+)
+from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
+
+__all__ = [
+    "DataConfig",
+    "EvaluationConfig",
+    "ExperimentConfig",
+    "FederationConfig",
+    "FleetConfig",
+    "FreezingConfig",
+    "ModelConfig",
+    "ProFLOptions",
+    "QuotaConfig",
+    "SplitConfig",
+    "StorageConfig",
+    "StrategyConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+]

@@ -1,0 +1,41 @@
+"""What is learnt: the data set and how its training images are split over the devices."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from profl_ray.config.base import Section
+
+
+class SplitConfig(Section):
+    """How the training images are dealt to the devices."""
+
+    name: Literal["iid", "dirichlet", "shards"] = "iid"
+    """iid: equal random shares; dirichlet: per class over devices; shards: sorted by label, dealt in pieces."""
+    alpha: PositiveFloat = 0.5
+    """dirichlet: concentration of the per-class distribution over devices; smaller is more skewed."""
+    shards_per_device: PositiveInt = 2
+    """shards: how many label-sorted pieces each device is dealt."""
+    min_images: int = Field(2, ge=2)
+    """Fewest images that a device may hold."""
+    max_tries: PositiveInt = 100
+    """dirichlet: draws to try until every device holds `min_images`."""
+
+
+class DataConfig(Section):
+    """The data set."""
+
+    name: str = "digits"
+    """digits, fashion_mnist, cifar10, cifar100 or svhn."""
+    root: Path | None = None
+    """Folder that holds the data set's files; default: the usual places of the data set."""
+    download: bool = False
+    """Let torchvision download the data set into `root` when it is not there."""
+    augment: Literal["none", "crop_flip"] = "none"
+    """crop_flip: random 4-pixel shift and horizontal flip of every training image."""
+    images_per_device: PositiveInt | None = None
+    """Use only this many training images per device (on average); default: all images of the data set."""
+    test_images: PositiveInt | None = None
+    """Evaluate on the first so many test images; default: all."""
+    split: SplitConfig = SplitConfig()

@@ -1,0 +1,92 @@
+"""How it is learnt: the model, the strategy, local training and freezing."""
+
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from profl_ray.config.base import Section
+
+
+class ModelConfig(Section):
+    """The network and where it is cut."""
+
+    name: str = "cnn"
+    """cnn, resnet18, resnet34, vgg11_bn or vgg16_bn."""
+    width: PositiveFloat = 1.0
+    """Multiplier of every layer's number of channels."""
+    partition: str | PositiveInt | tuple[PositiveInt, ...] = "stages"
+    """Blocks by name (`stages`), by units per block (`[2,2,2,2]`), or as a number of blocks of about equal
+    need (`4`)."""
+
+
+class ProFLOptions(Section):
+    """Options of ProFL (arXiv 2404.13349)."""
+
+    shrinking: bool = True
+    """Run the shrinking stage; without it growing starts from random weights (ablation)."""
+    output_module: Literal["proxies", "head"] = "proxies"
+    """proxies: one convolution per later block, then pool and FC (the paper); head: pool and FC alone."""
+    initialisation: Literal["corresponding", "carry"] = "corresponding"
+    """Output module of growing step t > 1: that of the matching shrinking step, or the last growing step's."""
+    frozen_bn: Literal["batch", "eval"] = "batch"
+    """Batch norm of frozen blocks: batch statistics as in the authors' code, or fixed running statistics."""
+    map_rounds: NonNegativeInt = 10
+    """Rounds of Map, the distillation of a block into its proxy."""
+    map_learning_rate: PositiveFloat = 1e-3
+    """SGD learning rate of Map (authors' code: 1e-5, which moves little in few rounds)."""
+
+
+class StrategyConfig(Section):
+    """The training method; the options of methods that are not chosen have no effect."""
+
+    name: str = "profl"
+    """Name of the strategy."""
+    profl: ProFLOptions = ProFLOptions()
+
+
+class TrainingConfig(Section):
+    """One device's local work in a round."""
+
+    local_epochs: PositiveInt = 5
+    """Passes over the device's images."""
+    batch_size: PositiveInt = 64
+    """Images per optimizer step."""
+    learning_rate: PositiveFloat = 0.01
+    """SGD learning rate."""
+    momentum: NonNegativeFloat = Field(0.9, lt=1)
+    """SGD momentum; the optimizer is new on each device each round."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """SGD weight decay."""
+
+
+class FreezingConfig(Section):
+    """When a training step ends. Paper, section 6: slope of the effective movement."""
+
+    name: Literal["effective_movement", "fixed_rounds"] = "effective_movement"
+    """effective_movement: stop when its slope stays small; fixed_rounds: stop after `rounds`."""
+    window_rounds: PositiveInt = 6
+    """H: rounds over which the movement of the active block is taken."""
+    fit_rounds: int = Field(20, ge=2)
+    """L: values of the effective movement under the least-squares line."""
+    patience_rounds: PositiveInt = 15
+    """W: rounds in a row for which the slope must be small."""
+    phi: PositiveFloat = 0.2
+    """Threshold of |slope|, in percentage points of effective movement per round."""
+    num_scalars: PositiveInt = 10_000
+    """Scalars of the active block that are followed (drawn once per step if it has more)."""
+    rounds: PositiveInt = 20
+    """fixed_rounds: rounds of every step."""
+    min_rounds: PositiveInt = 1
+    """Fewest rounds of a step."""
+    max_rounds: PositiveInt = 1000
+    """Most rounds of a growing step."""
+    max_shrink_rounds: PositiveInt | None = None
+    """Most rounds of a shrinking step; default: `max_rounds`."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for key in ("max_rounds", "max_shrink_rounds"):
+            limit = getattr(self, key)
+            if limit is not None and self.min_rounds > limit:
+                raise ValueError(f"min_rounds={self.min_rounds} is above {key}={limit}")
+        return self

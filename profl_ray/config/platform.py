@@ -1,0 +1,64 @@
+"""Where it runs: client actors, evaluation, tracking and storage."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from profl_ray.config.base import Section
+
+
+class FleetConfig(Section):
+    """The client actors of one trial. Nothing here changes the trained weights but `cohort_groups`."""
+
+    backend: Literal["in_process", "ray"] = "in_process"
+    """in_process: everything in one process; ray: client actors."""
+    num_actors: PositiveInt = 1
+    """Client actors; each acts as many devices, one after another."""
+    actor_per_device: bool = False
+    """One client actor per device instead of `num_actors` (small federations: about 0.5 GB an actor)."""
+    cpus_per_actor: NonNegativeFloat = 1.0
+    """CPUs that a client actor reserves; it computes with one thread."""
+    gpus_per_actor: NonNegativeFloat = 0.0
+    """GPUs that a client actor reserves."""
+    driver_cpus: NonNegativeFloat = 0.0
+    """CPUs that the driver actor reserves; it mostly waits for its clients."""
+    accelerator: Literal["cpu", "cuda"] = "cpu"
+    """Where devices train."""
+    cohort_groups: PositiveInt = 8
+    """Pieces in which a cohort is summed. Fixed, so that the sum does not depend on the number of actors."""
+    enforce_quotas: bool = True
+    """Refuse, measure and cap: see docs/memory.md."""
+    overhead_mib: PositiveFloat = 64.0
+    """What a process may grow beyond a device's quota for everything that is not a tensor."""
+    start_timeout_seconds: PositiveFloat = 120.0
+    """How long client actors may take to start."""
+
+
+class EvaluationConfig(Section):
+    """Evaluation on the test images."""
+
+    every_rounds: PositiveInt = 1
+    """Evaluate after every so many rounds of a step, and at its end."""
+    batch_size: PositiveInt = 250
+    """Images per forward pass."""
+
+
+class TrackingConfig(Section):
+    """MLflow."""
+
+    enabled: bool = True
+    """Write to MLflow."""
+    uri: str | None = None
+    """MLflow tracking URI; default: MLFLOW_TRACKING_URI, else a SQLite file in `storage.root`."""
+    experiment: str = "profl-ray"
+    """MLflow experiment."""
+
+
+class StorageConfig(Section):
+    """Where runs, sweeps and caches are kept."""
+
+    root: Path = Path("runs")
+    """Folder of everything that is written."""
+    checkpoint_every_rounds: PositiveInt = 1
+    """Save the run's state after every so many rounds."""

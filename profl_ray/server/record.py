@@ -1,0 +1,80 @@
+"""What is recorded of a round: one flat record, the same for the checkpoint, MLflow and the reports."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRecord:
+    """One round of one run. Sizes in MiB or bytes as named; shares and accuracies in [0, 1]."""
+
+    round: int
+    """Rounds of the run so far, this one included (1, 2, ...)."""
+    stage: str
+    """shrink, map, grow, or another word of the strategy."""
+    block: int
+    """Block that the step trains (1-based; 0 where the strategy has none)."""
+    step_index: int
+    """Index of the step in the strategy's schedule (0-based)."""
+    step_round: int
+    """Round inside the step (1, 2, ...)."""
+    step_ended: bool
+    """Whether the step ended with this round."""
+    end_reason: str
+    """Why the step ended: frozen, max_rounds, fixed_rounds, ...; empty while it goes on."""
+    units_grown: int
+    """Units of the model that are trained for good; rises to the model's number of units."""
+    test_accuracy: float | None
+    """Accuracy of the current sub-model on the test images; None where it was not evaluated."""
+    test_loss: float | None
+    train_loss: float | None
+    """Mean over the cohort's images of the local loss in the last local epoch; None if nobody trained."""
+    effective_movement: float | None
+    slope: float | None
+    """Slope of the effective movement, in percentage points per round."""
+    need_mib: float
+    """Predicted peak memory of the step on a device (the largest, where devices differ)."""
+    measured_peak_mib: float | None
+    """Measured peak memory of the step on a device; None before it was measured."""
+    reduction: float
+    """1 - need / need of full training."""
+    eligible_share: float
+    """Share of all devices that can afford the step."""
+    cohort: tuple[int, ...]
+    """Devices drawn for the round."""
+    trained: tuple[int, ...]
+    """Devices whose updates were merged."""
+    failed: dict[int, str]
+    """Devices that were dropped, and why."""
+    num_devices_ever: int
+    """Devices whose updates were ever merged in this run."""
+    uplink_bytes: int
+    downlink_bytes: int
+    seconds: float
+
+    @property
+    def step(self) -> str:
+        """The step in words, for instance `grow 2`."""
+        return f"{self.stage} {self.block}" if self.block else self.stage
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON-ready values."""
+        return asdict(self) | {
+            "cohort": list(self.cohort),
+            "trained": list(self.trained),
+            "failed": {str(device): reason for device, reason in self.failed.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "RoundRecord":
+        """Read what `to_json` wrote."""
+        known = {field.name for field in fields(cls)}
+        kept = {key: value for key, value in values.items() if key in known}
+        return cls(
+            **kept
+            | {
+                "cohort": tuple(values["cohort"]),
+                "trained": tuple(values["trained"]),
+                "failed": {int(device): reason for device, reason in values["failed"].items()},
+            }
+        )
