@@ -10,6 +10,14 @@ from profl_ray.config.learning import (
     StrategyConfig,
     TrainingConfig,
 )
+from profl_ray.config.load import (
+    apply_overrides,
+    flatten,
+    from_yaml,
+    load_experiment,
+    recipe_names,
+    to_yaml,
+)
 from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
 
 __all__ = [
@@ -27,4 +35,10 @@ __all__ = [
     "StrategyConfig",
     "TrackingConfig",
     "TrainingConfig",
+    "apply_overrides",
+    "flatten",
+    "from_yaml",
+    "load_experiment",
+    "recipe_names",
+    "to_yaml",
 ]

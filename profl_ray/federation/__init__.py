@@ -1,0 +1,23 @@
+"""Who learns from what: data sets, their split over the devices, memory quotas and cohorts."""
+
+from profl_ray.federation.cohort import draw_cohort, eligible_devices
+from profl_ray.federation.data_sets import DATA_SETS, load_data
+from profl_ray.federation.images import ImageData, check_image_data
+from profl_ray.federation.partitioners import PARTITIONERS
+from profl_ray.federation.quotas import MIB_PER_MB, draw_quotas, draw_uniform_mb
+from profl_ray.federation.splitting import DataSplit, split_images
+
+__all__ = [
+    "DATA_SETS",
+    "MIB_PER_MB",
+    "PARTITIONERS",
+    "DataSplit",
+    "ImageData",
+    "check_image_data",
+    "draw_cohort",
+    "draw_quotas",
+    "draw_uniform_mb",
+    "eligible_devices",
+    "load_data",
+    "split_images",
+]

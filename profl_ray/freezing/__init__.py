@@ -1,0 +1,26 @@
+"""Effective movement and freeze rules: pure functions of a step's recorded history."""
+
+from profl_ray.freezing.movement import effective_movement, movement_history, sample_indices
+from profl_ray.freezing.rules import (
+    EffectiveMovementRule,
+    FixedRoundsRule,
+    FreezeDecision,
+    FreezeRule,
+    make_rule,
+    replay,
+)
+from profl_ray.freezing.slope import slope, slope_history
+
+__all__ = [
+    "EffectiveMovementRule",
+    "FixedRoundsRule",
+    "FreezeDecision",
+    "FreezeRule",
+    "effective_movement",
+    "make_rule",
+    "movement_history",
+    "replay",
+    "sample_indices",
+    "slope",
+    "slope_history",
+]

@@ -1,0 +1,28 @@
+"""Networks as sequences of units, their partitions into blocks, and the sub-models that are trained."""
+
+from profl_ray.models.initialise import initialise, state_tensors
+from profl_ray.models.network import Network
+from profl_ray.models.partition import balanced_partition, check_partition
+from profl_ray.models.registry import FAMILIES, find_family
+from profl_ray.models.submodel import (
+    DistillationModel,
+    DistillationPlan,
+    SubModel,
+    SubModelPlan,
+    build_proxy,
+)
+
+__all__ = [
+    "FAMILIES",
+    "DistillationModel",
+    "DistillationPlan",
+    "Network",
+    "SubModel",
+    "SubModelPlan",
+    "balanced_partition",
+    "build_proxy",
+    "check_partition",
+    "find_family",
+    "initialise",
+    "state_tensors",
+]

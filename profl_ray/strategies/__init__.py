@@ -1,0 +1,15 @@
+"""Training methods, one file per paper."""
+
+from profl_ray.strategies.base import Plan, Progress, Step, Strategy, StrategyContext, full_task
+from profl_ray.strategies.registry import STRATEGIES, make_strategy
+
+__all__ = [
+    "STRATEGIES",
+    "Plan",
+    "Progress",
+    "Step",
+    "Strategy",
+    "StrategyContext",
+    "full_task",
+    "make_strategy",
+]

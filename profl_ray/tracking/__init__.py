@@ -1,0 +1,31 @@
+"""MLflow: the only room that imports it, and only once something is written or read."""
+
+from profl_ray.tracking.data import OUTCOME_TAG, QUOTAS_PATH, REASON_TAG, SWEPT, SweepData, TrialData
+from profl_ray.tracking.null import NullWriter, Writer
+from profl_ray.tracking.params import flat_params
+from profl_ray.tracking.points import Totals
+from profl_ray.tracking.reader import read_run, read_sweep
+from profl_ray.tracking.store import prepare_store, resolve_uri
+from profl_ray.tracking.undelivered import Undelivered
+from profl_ray.tracking.writer import KIND_TAG, RunWriter, start_parent
+
+__all__ = [
+    "KIND_TAG",
+    "OUTCOME_TAG",
+    "QUOTAS_PATH",
+    "REASON_TAG",
+    "SWEPT",
+    "NullWriter",
+    "RunWriter",
+    "SweepData",
+    "Totals",
+    "TrialData",
+    "Undelivered",
+    "Writer",
+    "flat_params",
+    "prepare_store",
+    "read_run",
+    "read_sweep",
+    "resolve_uri",
+    "start_parent",
+]

@@ -1,0 +1,57 @@
+"""SVHN: about 99000 colour images of house numbers, 32x32 pixels, 10 classes, in two MATLAB files."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from profl_ray.config import DataConfig
+from profl_ray.errors import UserError
+from profl_ray.federation.data_sets.files import read_bytes
+from profl_ray.federation.data_sets.places import locate_or_fetch
+from profl_ray.federation.images import ImageData
+
+_NAMES = ("train_32x32.mat", "test_32x32.mat")
+
+
+def load_svhn(config: DataConfig) -> ImageData:
+    """Return SVHN [N, 3, 32, 32], digit 0 as label 0; raises UserError when files are absent or damaged."""
+    folder = locate_or_fetch(config, locate, fetch, wanted=f"the files {' and '.join(_NAMES)}")
+    train = read_svhn(folder / _NAMES[0])
+    test = read_svhn(folder / _NAMES[1])
+    return ImageData.measured(*train, *test, 10, f"data set svhn ({folder})")
+
+
+def locate(base: Path) -> Path | None:
+    """Return `base` if it holds both files, else None."""
+    return base if all((base / name).is_file() for name in _NAMES) else None
+
+
+def fetch(base: Path) -> None:
+    """Download both files into `base`; torchvision gives addresses and checksums."""
+    from torchvision import datasets  # takes seconds to import
+
+    for part in ("train", "test"):
+        url, file_name, md5 = datasets.SVHN.split_list[part]
+        datasets.utils.download_url(url, str(base), file_name, md5)
+
+
+def read_svhn(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint8 images [N, 3, 32, 32] and int64 labels [N] of a .mat file, whose label 10 is the digit 0.
+
+    Raises UserError, which names the file, when it is not such a file.
+    """
+    from scipy.io import loadmat  # type: ignore[import-untyped]  # comes with scikit-learn
+
+    content = read_bytes(path)
+    try:
+        arrays = loadmat(BytesIO(content), variable_names=["X", "y"])
+        images, labels = arrays["X"], arrays["y"].reshape(-1)
+    except Exception as error:  # a damaged file may raise anything
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not a readable SVHN file: {reason}") from error
+    if images.ndim != 4 or images.shape[:3] != (32, 32, 3) or images.dtype != np.uint8:
+        raise UserError(f"{path}: X must be uint8 [32, 32, 3, N], not {images.dtype} {list(images.shape)}")
+    if labels.dtype.kind not in "ui" or not np.isin(labels, range(1, 11)).all():
+        raise UserError(f"{path}: labels y must be whole numbers in 1..10")
+    return np.ascontiguousarray(images.transpose(3, 2, 0, 1)), labels.astype(np.int64) % 10

@@ -1,0 +1,108 @@
+"""Which device holds which training images."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from profl_ray.config import DataConfig
+from profl_ray.errors import UserError, unknown_name
+from profl_ray.federation.partitioners import PARTITIONERS
+from profl_ray.federation.rounding import apportion
+from profl_ray.randomness import numpy_stream
+
+
+@dataclass(frozen=True, eq=False)
+class DataSplit:
+    """The training images of each device, by index; disjoint."""
+
+    indices: tuple[np.ndarray, ...]
+    """Per device: int64 [num_images of the device], ascending."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Images per device: int64 [num_devices]."""
+        return np.array([len(share) for share in self.indices], np.int64)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex over sizes and indices: two splits are the same iff their digests are."""
+        content = sha256(self.sizes.astype("<i8").tobytes())
+        for share in self.indices:
+            content.update(share.astype("<i8").tobytes())
+        return content.hexdigest()
+
+    def histogram(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
+        """Return int64 [num_devices, num_classes]: images per class; `labels` are those of all images."""
+        rows = [np.bincount(labels[share], minlength=num_classes) for share in self.indices]
+        return np.stack(rows).astype(np.int64)
+
+    def to_json(self, labels: np.ndarray, num_classes: int) -> dict[str, Any]:
+        """Return digest, sizes and histogram (see there) as plain values, to be saved beside a run."""
+        return {
+            "digest": self.digest,
+            "sizes": self.sizes.tolist(),
+            "histogram": self.histogram(labels, num_classes).tolist(),
+        }
+
+
+def split_images(
+    labels: np.ndarray, num_classes: int, num_devices: int, config: DataConfig, seed: int
+) -> DataSplit:
+    """Deal the training images with `labels` (int64 [N]) to `num_devices` devices as `config.split` says.
+
+    With `config.images_per_device`, a random part of the images is used that keeps the mix of classes. The
+    split depends on `seed`, labels and configuration only. Raises UserError when there are too few images, or
+    when a device would hold fewer than `config.split.min_images`.
+    """
+    split = config.split
+    if split.name not in PARTITIONERS:
+        raise unknown_name("split", split.name, PARTITIONERS)
+    chosen = _chosen_images(labels, num_classes, num_devices, config.images_per_device, seed)
+    if len(chosen) < num_devices * split.min_images:
+        raise UserError(
+            f"{len(chosen)} training images are too few for federation.num_devices={num_devices} with "
+            f"data.split.min_images={split.min_images} each: lower one of them"
+            + (", or raise data.images_per_device" if config.images_per_device else "")
+        )
+    shares = PARTITIONERS[split.name](labels[chosen], num_classes, num_devices, split, seed)
+    _check_partition(shares, num_devices, len(chosen))
+    result = DataSplit(tuple(np.sort(chosen[share]) for share in shares))
+    if result.sizes.min() < split.min_images:
+        raise UserError(
+            f"data.split.name={split.name}: the smallest share of {num_devices} devices has "
+            f"{result.sizes.min()} images, below data.split.min_images={split.min_images}: lower that, "
+            "federation.num_devices or data.split.shards_per_device"
+        )
+    return result
+
+
+def _chosen_images(
+    labels: np.ndarray, num_classes: int, num_devices: int, images_per_device: int | None, seed: int
+) -> np.ndarray:
+    """Return the ascending indices of the images to deal: all, or a part with the same mix of classes."""
+    if images_per_device is None:
+        return np.arange(len(labels))
+    wanted = images_per_device * num_devices
+    if wanted > len(labels):
+        raise UserError(
+            f"data.images_per_device={images_per_device} for federation.num_devices={num_devices} needs "
+            f"{wanted} training images, but the data set has {len(labels)}: "
+            f"at most {len(labels) // num_devices} per device"
+        )
+    generator = numpy_stream(seed, "split", "subsample")
+    parts = apportion(wanted, np.bincount(labels, minlength=num_classes))
+    picks = [
+        generator.choice(np.flatnonzero(labels == label), part, replace=False)
+        for label, part in enumerate(parts)
+        if part
+    ]
+    return np.sort(np.concatenate(picks))
+
+
+def _check_partition(shares: list[np.ndarray], num_devices: int, num_images: int) -> None:
+    """Assert that every image is dealt exactly once."""
+    assert len(shares) == num_devices
+    dealt = np.bincount(np.concatenate(shares), minlength=num_images)
+    assert len(dealt) == num_images and (dealt == 1).all()

@@ -1,0 +1,32 @@
+"""The in-process fleet: one worker in this very process. For debugging, tests, and a box without Ray."""
+
+from collections.abc import Sequence
+
+from profl_ray.server.experiment import Experiment
+from profl_ray.server.ports import evaluation_chunks
+from profl_ray.training import DeviceWorker, EvaluationSum, GroupOrder, GroupResult, TaskState
+
+
+class InProcessFleet:
+    """Trains one group after another."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.worker = DeviceWorker(experiment.data, experiment.split, experiment.worker_settings())
+
+    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> list[GroupResult]:
+        """Train every group and return the results in the order of the groups."""
+        return [self.worker.train(group, list(states)) for group in groups]
+
+    def measure(self, state: TaskState) -> int:
+        """Return the measured peak, in bytes, of training the task at its full batch size."""
+        return self.worker.measure(state)
+
+    def evaluate(self, state: TaskState, num_images: int, batch_size: int) -> EvaluationSum:
+        """Evaluate the task's model on the first `num_images` test images."""
+        total = EvaluationSum(0, 0.0, 0)
+        for start, stop in evaluation_chunks(num_images, batch_size):
+            total += self.worker.evaluate(state, start, stop, batch_size)
+        return total
+
+    def close(self) -> None:
+        """Nothing is held."""

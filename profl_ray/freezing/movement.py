@@ -1,0 +1,74 @@
+"""Effective movement of a block: how much of the way that its scalars went was progress.
+
+Source: ProFL, arXiv 2404.13349, effective movement (reference/profl-method.md, section 6).
+Shapes: S = followed scalars of the active block, k = updates so far, H = rounds of the window.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Snapshots = Sequence[NDArray[Any]]
+"""Arrays [S]: the scalars before the first round and after each round that changed them (p_0 ... p_k)."""
+
+
+def effective_movement(snapshots: Snapshots, window_rounds: int) -> float | None:
+    """Return EM_k = |p_k - p_{k-H}|_1 / sum of |U_{k-h}|_1 over h < H, in [0, 1].
+
+    A ratio of sums over all scalars, computed in float64; 0 when every update of the window is zero.
+    None with fewer than H = `window_rounds` updates, or when a scalar of the window is not finite (the
+    training diverged: no movement is defined).
+    """
+    assert window_rounds >= 1
+    if len(snapshots) <= window_rounds:
+        return None
+    return movement_history(snapshots[-(window_rounds + 1) :], window_rounds)[-1]
+
+
+def movement_history(snapshots: Snapshots, window_rounds: int) -> list[float | None]:
+    """Return the effective movement after every update 1 ... k (index 0: after the first one).
+
+    Each value equals `effective_movement` of the history up to there, at the cost of one pass.
+    """
+    assert window_rounds >= 1 and len(snapshots) >= 1
+    lengths = [_distance(before, after) for before, after in pairwise(snapshots)]
+    history: list[float | None] = []
+    for k in range(1, len(snapshots)):
+        if k < window_rounds:
+            history.append(None)
+            continue
+        travelled = sum(lengths[k - window_rounds : k])
+        moved = _distance(snapshots[k - window_rounds], snapshots[k])
+        history.append(_ratio(moved, travelled))
+    return history
+
+
+def sample_indices(num_scalars_total: int, limit: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Return the sorted indices [min(total, limit)] of the scalars to follow, drawn once per step.
+
+    All of them, without touching `generator`, when there are at most `limit`.
+    """
+    assert num_scalars_total >= 0 and limit >= 1
+    if num_scalars_total <= limit:
+        return np.arange(num_scalars_total, dtype=np.int64)
+    drawn = generator.choice(num_scalars_total, size=limit, replace=False, shuffle=False)
+    return np.sort(drawn).astype(np.int64)
+
+
+def _distance(before: NDArray[Any], after: NDArray[Any]) -> float:
+    """Return |after - before|_1 in float64; nan or inf where a scalar is not finite."""
+    assert before.shape == after.shape and before.ndim == 1
+    # A diverged run subtracts inf from inf; that is an answer (nan) here, not a fault to warn about.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float(np.abs(after.astype(np.float64) - before.astype(np.float64)).sum())
+
+
+def _ratio(moved: float, travelled: float) -> float | None:
+    if not (np.isfinite(moved) and np.isfinite(travelled)):
+        return None
+    if travelled == 0:
+        return 0.0
+    return min(moved / travelled, 1.0)  # rounding may lift a steady drift a hair above 1

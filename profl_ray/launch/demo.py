@@ -1,0 +1,79 @@
+"""The demo: a Ray head, one sweep as a job, the head taken down again."""
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import profl_ray
+from profl_ray.launch.head import LocalHead
+from profl_ray.launch.signals import sigterm_as_interrupt
+from profl_ray.launch.submit import submit_job
+
+JOB_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "PYTHONUNBUFFERED": "1",
+    "COLUMNS": "120",
+}
+"""What the job gets besides the head's environment."""
+
+
+class Clock:
+    """Prints short lines with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        print(f"[{time.monotonic() - self._start:6.1f} s] {text}", flush=True)
+
+
+def run_demo(space: str, overrides: list[str], storage_root: Path, num_cpus: int | None = None) -> int:
+    """Sweep `space` on a local Ray head; return 0, 1 (the job failed) or 130 (interrupted)."""
+    root = storage_root.expanduser().resolve()
+    # Our storage root comes last: the demo looks for the report there.
+    argv = [sys.executable, "-m", "profl_ray", "sweep", space, *overrides, f"storage.root={root}"]
+    clock, began = Clock(), time.time()
+    code = run_on_local_head(argv, num_cpus, clock, what=f"sweep {space}, results in {root}")
+    if code == 0:
+        report = newest_report(root, began)
+        if report is not None:
+            clock.say(f"report: {report}")
+        clock.say("done; `make ui` opens the MLflow UI")
+    return code
+
+
+def run_on_local_head(argv: list[str], num_cpus: int | None, clock: Clock, what: str) -> int:
+    """Run `argv` as the one job of a head that lives only as long as the job."""
+    try:
+        with sigterm_as_interrupt():
+            clock.say("starting a local Ray head (about 10 s)")
+            with LocalHead(num_cpus) as head:
+                clock.say(f"Ray is up at {head.address}; submitting: {what}")
+                code = submit_job(head, argv, JOB_ENVIRONMENT, source_folder())
+                clock.say(f"job {'succeeded' if code == 0 else 'FAILED'}; stopping Ray")
+            clock.say("Ray is stopped")
+            return 0 if code == 0 else 1
+    except KeyboardInterrupt:
+        clock.say("interrupted; the job and Ray are stopped")
+        return 130
+
+
+def source_folder() -> Path | None:
+    """Return the folder of the sources; None if the package is installed without them."""
+    folder = Path(profl_ray.__file__).resolve().parents[1]
+    # An ordinary install lies in site-packages: much too large to upload, and importable anyway.
+    return folder if (folder / "pyproject.toml").is_file() else None
+
+
+def newest_report(root: Path, since: float) -> Path | None:
+    """Return the HTML report that was written last, if it was written after `since`."""
+    found: Iterable[Path] = [p for depth in ("", "*/", "*/*/") for p in root.glob(f"{depth}*report*.html")]
+    return max(
+        (p for p in found if p.stat().st_mtime >= since), key=lambda p: p.stat().st_mtime, default=None
+    )

@@ -1,0 +1,148 @@
+"""A Ray head of our own: started as our child, reachable from this machine only, gone when we are done."""
+
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from profl_ray.errors import UserError
+from profl_ray.launch import processes
+from profl_ray.launch.ports import free_ports, require_free
+from profl_ray.launch.rest import JobServer
+from profl_ray.launch.scratch import Scratch
+from profl_ray.launch.signals import uninterrupted
+
+LOOPBACK = "127.0.0.1"
+_PORT_FLAGS = (
+    "--dashboard-port",
+    "--port",
+    "--object-manager-port",
+    "--node-manager-port",
+    "--dashboard-agent-listen-port",
+    "--dashboard-agent-grpc-port",
+    "--runtime-env-agent-port",
+    "--ray-client-server-port",
+    "--metrics-export-port",
+)
+_FOREIGN = (
+    "RAY_ADDRESS",
+    "RAY_API_SERVER_ADDRESS",
+    "RAY_JOB_HEADERS",
+    "RAY_AUTH_TOKEN_PATH",
+    "RAY_NAMESPACE",
+)
+"""Variables of the user's shell that would lead us to another cluster."""
+
+
+def program(name: str) -> str:
+    """Return the path of a command that is installed beside this Python."""
+    path = Path(sys.executable).parent / name
+    if not path.is_file():
+        raise UserError(f"no `{name}` beside {sys.executable}: install the project there (pip install -e .)")
+    return str(path)
+
+
+def base_environment() -> dict[str, str]:
+    """Return our environment without other clusters, and with the loopback kept off HTTP proxies."""
+    environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
+    for key in ("no_proxy", "NO_PROXY"):
+        environment[key] = ",".join(filter(None, [environment.get(key), LOOPBACK, "localhost"]))
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+def head_command(ports: list[int], folder: Path, num_cpus: int | None) -> list[str]:
+    """Return the command line of the head; `ports` in the order of the port flags."""
+    command = [program("ray"), "start", "--head", "--block", "--log-style", "record", "--log-color", "false"]
+    command += ["--node-ip-address", LOOPBACK, "--dashboard-host", LOOPBACK, "--include-dashboard", "true"]
+    for flag, port in zip(_PORT_FLAGS, ports, strict=True):
+        command += [flag, str(port)]
+    # 0: the system gives each worker a port; Ray's own fixed range is shared by all heads of a machine.
+    command += ["--min-worker-port", "0", "--max-worker-port", "0"]
+    command += ["--temp-dir", str(folder), "--disable-usage-stats"]
+    return command if num_cpus is None else [*command, "--num-cpus", str(num_cpus)]
+
+
+class LocalHead:
+    """Context manager: inside it a Ray head answers at `address`; after it nothing of it is left.
+
+    On kill -9 of us the kernel sends the head SIGTERM; only its folder stays, until the next start.
+    """
+
+    def __init__(
+        self, num_cpus: int | None = None, dashboard_port: int | None = None, timeout_seconds: float = 60.0
+    ) -> None:
+        if num_cpus is not None and num_cpus < 1:
+            raise UserError(f"num_cpus: {num_cpus} is too few (allowed: 1 or more)")
+        ports = free_ports(len(_PORT_FLAGS))
+        if dashboard_port is not None:
+            ports[0] = require_free(dashboard_port, "dashboard_port")
+        self._ports = ports
+        self._num_cpus = num_cpus
+        self._timeout_seconds = timeout_seconds
+        self._token = secrets.token_hex(32)
+        self.address = f"http://{LOOPBACK}:{ports[0]}"
+        self.server = JobServer(self.address, self._token)
+
+    def __enter__(self) -> Self:
+        self._scratch = Scratch()
+        self._log = self._scratch.path / "head.log"
+        try:
+            command = head_command(self._ports, self._scratch.path / "ray", self._num_cpus)
+            with self._log.open("wb") as log:
+                self._child = processes.start(command, self._environment(), str(self._scratch.path), log)
+            self._wait_until_up()
+        except BaseException:  # Ctrl-C too: a head that is half up must go as well
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    @property
+    def pid(self) -> int:
+        """The head's process; its session has the same number."""
+        return self._child.pid
+
+    def client_environment(self) -> dict[str, str]:
+        """Return the environment of a command that talks to this head."""
+        return {**base_environment(), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self.client_environment(),
+            # Otherwise Ray turns 127.0.0.1 into the machine's outer address.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            # Otherwise SIGTERM waits up to 30 s for running work.
+            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",
+        }
+
+    def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + self._timeout_seconds
+        while not self.server.is_up():
+            if self._child.poll() is not None:
+                raise UserError(
+                    f"the Ray head ended early (exit code {self._child.returncode}): {self._tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise UserError(f"the Ray head is not up after {self._timeout_seconds:.0f} s: {self._tail()}")
+            time.sleep(0.2)
+
+    def _tail(self, lines: int = 5) -> str:
+        """Return the end of the head's log in one line."""
+        text = [line.strip() for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        return " | ".join(text[-lines:]) or "its log is empty"
+
+    def _stop(self) -> None:
+        with uninterrupted():
+            if hasattr(self, "_child"):
+                processes.end(self._child, str(self._scratch.path))
+            self._scratch.remove()

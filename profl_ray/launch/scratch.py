@@ -1,0 +1,46 @@
+"""Private folders for a head's sockets and logs: short paths, removed at the end or by a later start."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_PREFIX = "profl-ray-"
+_LONGEST = 40
+"""Ray puts sockets about 60 characters below its folder, and a socket's path may have 107."""
+
+
+class Scratch:
+    """A folder of our own, locked as long as we live."""
+
+    def __init__(self) -> None:
+        root = _root()
+        _remove_abandoned(root)
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+        # The kernel drops the lock when we die, however we die: that is how a later start knows.
+        self._lock = (self.path / "lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+
+def _root() -> Path:
+    root = Path(tempfile.gettempdir())
+    return root if len(str(root)) + len(_PREFIX) + 9 <= _LONGEST else Path("/tmp")
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Delete what was left by a head whose owner was killed with -9."""
+    for lock in root.glob(f"{_PREFIX}*/lock"):
+        try:
+            if lock.parent.is_symlink() or lock.parent.stat().st_uid != os.getuid():
+                continue
+            with lock.open("a") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent, ignore_errors=True)
+        except OSError:  # its owner lives, or another start was quicker
+            continue

@@ -1,0 +1,65 @@
+"""Needs are kept on disk by signature, so that trials of a sweep do not estimate the same step again."""
+
+import json
+import os
+from dataclasses import asdict
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import torch
+
+from profl_ray.memory.estimate import estimate_need
+from profl_ray.memory.need import Need
+from profl_ray.memory.trainable import Trainable
+
+PACKAGE = Path(__file__).parents[1]
+
+
+class NeedEstimator:
+    """Estimates needs, each signature once; `folder` None keeps them in memory alone."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.known: dict[str, Need] = {}
+
+    def __call__(self, task: Trainable) -> Need:
+        """Return the need of `task`."""
+        key = _signature(task)
+        if key not in self.known:
+            self.known[key] = self._read(key) or self._estimate(key, task)
+        return self.known[key]
+
+    def _read(self, key: str) -> Need | None:
+        if self.folder is None:
+            return None
+        try:
+            return Need(**json.loads((self.folder / f"{key}.json").read_text()))
+        except (FileNotFoundError, json.JSONDecodeError, TypeError):
+            return None  # Not there, or not ours: estimated again and written anew.
+
+    def _estimate(self, key: str, task: Trainable) -> Need:
+        need = estimate_need(task)
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Written aside and renamed: other trials read the same folder at the same time.
+            with NamedTemporaryFile("w", dir=self.folder, delete=False) as file:
+                json.dump(asdict(need), file)
+            Path(file.name).replace(self.folder / f"{key}.json")
+        return need
+
+
+def _signature(task: Trainable) -> str:
+    text = "\n".join([torch.__version__, _source_digest(), repr(task)])
+    return sha256(text.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _source_digest() -> str:
+    """Digest of the code that a need depends on: models, local training and the estimator."""
+    digest = sha256()
+    for room in ("models", "training", "memory", "strategies"):
+        for path in sorted((PACKAGE / room).glob("*.py")):
+            digest.update(os.fsencode(path.name) + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""The cap that bites while a device trains: RLIMIT_DATA on a CPU, the allocator's limit on a GPU.
+
+Ray's `memory=` only places actors; nothing caps what they use. The limit is the process's data size when the
+device begins, plus what its quota leaves, plus an allowance for everything that is not a tensor. A device
+that runs into it gets an error from PyTorch's allocator; the process lives.
+"""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from profl_ray.memory.need import MIB
+
+
+@contextmanager
+def memory_cap(allowance_mib: float, device: torch.device) -> Iterator[None]:
+    """Let this process allocate `allowance_mib` MiB more than it holds now, until the block is left."""
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        held = torch.cuda.memory_reserved(device)
+        torch.cuda.set_per_process_memory_fraction(min(1.0, (held + allowance_mib * MIB) / total), device)
+        try:
+            yield
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0, device)
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = _data_bytes() + int(allowance_mib * MIB)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether PyTorch's allocator raised `error` because it got no memory."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _data_bytes() -> int:
+    """Return the size of this process's data segment (VmData)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("/proc/self/status has no VmData")

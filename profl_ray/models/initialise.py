@@ -1,0 +1,40 @@
+"""Initial weights, drawn from a named stream per tensor: no global generator, any order of construction."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from profl_ray.randomness import torch_stream
+
+NOT_STATE = "num_batches_tracked"
+
+
+def state_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and running statistics of `module` by name; counters of batch norm left out."""
+    return {name: value for name, value in module.state_dict().items() if not name.endswith(NOT_STATE)}
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, seed: int, *stream: str | int) -> None:
+    """Set every weight of `module` in place.
+
+    Convolutions: Kaiming normal, fan-out (paper's code). FC: uniform within 1 / sqrt(fan-in), torch's
+    default. Batch norm: scale 1, shift 0, running mean 0 and variance 1. Biases of convolutions: 0.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            generator = torch_stream(seed, "initialise", *stream, name)
+            fan_out = layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1] // layer.groups
+            layer.weight.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
+            if layer.bias is not None:
+                layer.bias.zero_()
+        elif isinstance(layer, nn.Linear):
+            generator = torch_stream(seed, "initialise", *stream, name)
+            bound = 1.0 / math.sqrt(layer.in_features)
+            layer.weight.uniform_(-bound, bound, generator=generator)
+            layer.bias.uniform_(-bound, bound, generator=generator)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+        else:
+            assert not list(layer.parameters(recurse=False)), f"no initialisation for {type(layer).__name__}"

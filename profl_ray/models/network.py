@@ -1,0 +1,53 @@
+"""A network: a family's member for one data set, cut into blocks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+import torch
+
+from profl_ray.models.registry import find_family
+from profl_ray.models.unit import Unit, UnitShape, joint_shape
+
+
+@dataclass(frozen=True)
+class Network:
+    """A plan of a network; nothing is allocated. Blocks are counted from 1 to `num_blocks`."""
+
+    name: str
+    width: float
+    image_shape: tuple[int, int, int]
+    """Channels, height, width of the images."""
+    num_classes: int
+    partition: tuple[int, ...]
+    """Units per block."""
+
+    @property
+    def num_blocks(self) -> int:
+        """T, the number of blocks."""
+        return len(self.partition)
+
+    @property
+    def num_units(self) -> int:
+        """Number of units."""
+        return sum(self.partition)
+
+    def build_units(self) -> list[Unit]:
+        """Build all units on torch's current default device."""
+        return find_family(self.name).units(self.image_shape[0], self.width)
+
+    @cached_property
+    def unit_shapes(self) -> tuple[UnitShape, ...]:
+        """Channels and stride of every unit."""
+        with torch.device("meta"):
+            units = self.build_units()
+        return tuple(UnitShape(unit.in_channels, unit.out_channels, unit.stride) for unit in units)
+
+    def units_of(self, block: int) -> range:
+        """Return the indices of the units of `block`."""
+        stops = [0, *accumulate(self.partition)]
+        return range(stops[block - 1], stops[block])
+
+    def block_shape(self, block: int) -> UnitShape:
+        """Return channels and total stride of `block`."""
+        return joint_shape([self.unit_shapes[index] for index in self.units_of(block)])

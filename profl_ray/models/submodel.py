@@ -1,0 +1,117 @@
+"""Sub-models: frozen prefix, active block, output module (paper, sections 3 and 4).
+
+Parameter names are the same in every sub-model of a network: `units.I.*`, `proxies.K.*`, `head.*`. The last
+sub-model, all blocks and no proxy, is the plain network.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from profl_ray.models.network import Network
+
+
+@dataclass(frozen=True)
+class SubModelPlan:
+    """Blocks 1..`num_blocks` of a network, proxies for the blocks in `proxies`, pool and FC."""
+
+    network: Network
+    num_blocks: int
+    proxies: tuple[int, ...] = ()
+
+    def build(self) -> "SubModel":
+        """Build the sub-model on torch's current default device; its weights are not set."""
+        return SubModel(self)
+
+    def unit_names(self, block: int) -> tuple[str, ...]:
+        """Return the name prefixes of the units of `block`."""
+        return tuple(f"units.{index}." for index in self.network.units_of(block))
+
+
+class SubModel(nn.Module):
+    """Images [N, C, H, W] -> logits [N, num_classes]."""
+
+    def __init__(self, plan: SubModelPlan) -> None:
+        super().__init__()
+        network = plan.network
+        num_units = network.units_of(plan.num_blocks).stop
+        units = network.build_units()[:num_units]
+        self.units = nn.ModuleDict({str(index): unit for index, unit in enumerate(units)})
+        self.proxies = nn.ModuleDict({str(block): build_proxy(network, block) for block in plan.proxies})
+        last_block = max((plan.num_blocks, *plan.proxies))
+        self.head = nn.Linear(network.block_shape(last_block).out_channels, network.num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Run the layers as one flat loop, which keeps no input alive longer than it is needed."""
+        features = images
+        for unit in self.units.values():
+            for layer in unit.children():
+                features = layer(features)
+        for proxy in self.proxies.values():
+            features = proxy(features)
+        return self.head(features.mean(dim=(2, 3)))
+
+
+def build_proxy(network: Network, block: int) -> nn.Conv2d:
+    """Return the proxy of `block`: one 3x3 convolution with the block's channels and total stride, no bias."""
+    shape = network.block_shape(block)
+    return nn.Conv2d(
+        shape.in_channels, shape.out_channels, kernel_size=3, stride=shape.stride, padding=1, bias=False
+    )
+
+
+@dataclass(frozen=True)
+class DistillationPlan:
+    """Map of `block` (paper, section 4): the teacher has the real block, the student its proxy."""
+
+    network: Network
+    block: int
+
+    def build(self) -> "DistillationModel":
+        """Build teacher and student on torch's current default device; their weights are not set."""
+        return DistillationModel(self)
+
+
+class DistillationModel(nn.Module):
+    """Images [N, C, H, W] -> logits of the student and of the teacher, each [N, num_classes].
+
+    Blocks before `block` and the later proxies are shared. The teacher has an FC of its own,
+    `teacher_head`, because the student's is trained when `block` is the last.
+    """
+
+    def __init__(self, plan: DistillationPlan) -> None:
+        super().__init__()
+        network, block = plan.network, plan.block
+        units = network.build_units()[: network.units_of(block).stop]
+        self.units = nn.ModuleDict({str(index): unit for index, unit in enumerate(units)})
+        later = range(block, network.num_blocks + 1)
+        self.proxies = nn.ModuleDict({str(index): build_proxy(network, index) for index in later})
+        num_features = network.block_shape(network.num_blocks).out_channels
+        self.head = nn.Linear(num_features, network.num_classes)
+        self.teacher_head = nn.Linear(num_features, network.num_classes)
+        self.block = block
+        self.first_unit = network.units_of(block).start
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the shared prefix once, then the teacher without gradients, then the student."""
+        features = images
+        with torch.no_grad():
+            for index in range(self.first_unit):
+                for layer in self.units[str(index)].children():
+                    features = layer(features)
+            teacher = self._teacher(features)
+        student = self.proxies[str(self.block)](features)
+        for index in range(self.block + 1, self.block + len(self.proxies)):
+            student = self.proxies[str(index)](student)
+        return self.head(student.mean(dim=(2, 3))), teacher
+
+    def _teacher(self, features: Tensor) -> Tensor:
+        # The student needs `features` after the teacher: no layer may work in place on them, and none does,
+        # since every unit begins with a convolution.
+        for index in range(self.first_unit, len(self.units)):
+            for layer in self.units[str(index)].children():
+                features = layer(features)
+        for index in range(self.block + 1, self.block + len(self.proxies)):
+            features = self.proxies[str(index)](features)
+        return self.teacher_head(features.mean(dim=(2, 3)))

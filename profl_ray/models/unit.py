@@ -1,0 +1,53 @@
+"""Units: the smallest pieces of a network between two possible cuts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import nn
+
+
+class Unit(nn.Sequential):
+    """Layers [N, in_channels, H, W] -> [N, out_channels, H / stride, W / stride]."""
+
+    def __init__(self, *layers: nn.Module, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__(*layers)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.stride = stride
+
+
+class Family(Protocol):
+    """A family of networks: how one of its members is built, unit by unit."""
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Units per block of the partition called `stages` (the paper's, where it names one)."""
+        ...
+
+    def units(self, in_channels: int, width: float) -> list[Unit]:
+        """Build the units for images of `in_channels` channels, all channels multiplied by `width`."""
+        ...
+
+
+@dataclass(frozen=True)
+class UnitShape:
+    """What a proxy must know of the units that it stands for."""
+
+    in_channels: int
+    out_channels: int
+    stride: int
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return `channels` multiplied by `width`, rounded, at least 1."""
+    return max(1, round(channels * width))
+
+
+def joint_shape(units: Sequence[UnitShape]) -> UnitShape:
+    """Return the shape of consecutive units taken as one block."""
+    assert units, "a block has at least one unit"
+    stride = 1
+    for unit in units:
+        stride *= unit.stride
+    return UnitShape(units[0].in_channels, units[-1].out_channels, stride)

@@ -1,0 +1,111 @@
+"""From a configuration to everything that a run is made of, checked before anything starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.errors import UserError
+from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
+from profl_ray.memory import NeedEstimator, unit_costs_bytes
+from profl_ray.models import Network, balanced_partition, check_partition, find_family
+from profl_ray.strategies import Step, Strategy, StrategyContext, full_task, make_strategy
+from profl_ray.training import LocalTask, WorkerSettings
+
+
+@dataclass(frozen=True)
+class StepNeed:
+    """What a step of the schedule needs, and who can afford it."""
+
+    step: Step
+    task: LocalTask
+    need_mib: float
+    eligible_share: float
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A federation, a network and a strategy's context: all that is fixed before the first round."""
+
+    config: ExperimentConfig
+    data: ImageData
+    split: DataSplit
+    quotas_mib: np.ndarray
+    """float64 [num_devices]."""
+    network: Network
+    full_need_mib: float
+    estimate: NeedEstimator
+
+    def make_strategy(self) -> Strategy:
+        """Return the configured strategy, at its beginning."""
+        return make_strategy(StrategyContext(self.network, self.config, self.estimate))
+
+    def worker_settings(self) -> WorkerSettings:
+        """Return what every worker must know."""
+        config = self.config
+        return WorkerSettings(
+            seed=config.seed,
+            augment=config.data.augment != "none",
+            enforce_quotas=config.fleet.enforce_quotas,
+            overhead_mib=config.fleet.overhead_mib,
+            accelerator=config.fleet.accelerator,
+        )
+
+    def step_needs(self, strategy: Strategy) -> list[StepNeed]:
+        """Return need and eligible share of every task in the strategy's schedule."""
+        return [
+            StepNeed(step, task, need.mib, float(np.mean(self.quotas_mib >= need.mib)))
+            for step, task in strategy.schedule()
+            for need in [self.estimate(task)]
+        ]
+
+    def check_affordable(self, needs: list[StepNeed]) -> None:
+        """Raise UserError if there is a step that no device can afford."""
+        for step in sorted({need.step for need in needs}, key=str):
+            of_step = [need for need in needs if need.step == step]
+            if all(need.eligible_share == 0 for need in of_step):
+                cheapest = min(need.need_mib for need in of_step)
+                raise UserError(
+                    f"no device can train step {str(step)!r}: it needs {cheapest:.2f} MiB and the largest quota "
+                    f"is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, training.batch_size, "
+                    "model.width or a finer model.partition)"
+                )
+
+
+def make_network(
+    config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int
+) -> Network:
+    """Return the configured network; UserError for an unknown model or a partition that does not fit."""
+    model = config.model
+    stages = find_family(model.name).stages
+    if not isinstance(model.partition, int):
+        partition = check_partition(model.partition, stages, model.name)
+        return Network(model.name, model.width, image_shape, num_classes, partition)
+    by_units = Network(model.name, model.width, image_shape, num_classes, (1,) * sum(stages))
+    costs = unit_costs_bytes(by_units, config.training.batch_size)
+    return Network(
+        model.name, model.width, image_shape, num_classes, balanced_partition(costs, model.partition)
+    )
+
+
+def need_estimator(storage_root: Path) -> NeedEstimator:
+    """Return the estimator with its cache under the storage root."""
+    return NeedEstimator(storage_root / "cache" / "needs")
+
+
+def assemble(
+    config: ExperimentConfig, load: Callable[..., ImageData] = load_data
+) -> Experiment:
+    """Build the experiment: data, split, network, needs, quotas. Raises UserError for what cannot be."""
+    # The cheap mistakes first: a name or a partition, before the data set is read.
+    find_family(config.model.name)
+    data = load(config.data)
+    network = make_network(config, data.image_shape, data.num_classes)
+    num_devices = config.federation.num_devices
+    split = split_images(data.train_labels, data.num_classes, num_devices, config.data, config.seed)
+    estimate = need_estimator(config.storage.root)
+    full_need_mib = estimate(full_task(network, config)).mib
+    quotas_mib = draw_quotas(config.federation.quotas, num_devices, config.seed, full_need_mib)
+    return Experiment(config, data, split, quotas_mib, network, full_need_mib, estimate)

@@ -1,0 +1,59 @@
+"""What a run keeps count of: rounds, traffic, who took part, measured peaks."""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from profl_ray.strategies import Plan
+from profl_ray.training import GroupResult
+
+
+@dataclass
+class Ledger:
+    """The counts of one run, after its last round."""
+
+    rounds: int = 0
+    uplink_bytes: int = 0
+    """Of the last round: what the devices whose updates were merged sent."""
+    downlink_bytes: int = 0
+    """Of the last round: what the cohort was sent."""
+    devices_ever: set[int] = field(default_factory=set)
+    """Devices whose updates were ever merged."""
+    holders: set[str] = field(default_factory=set)
+    """`step/task/device` of those who hold the frozen part: it goes down once per step."""
+    peaks_bytes: dict[str, int] = field(default_factory=dict)
+    """Measured peaks by `step/task`."""
+
+    def enter(self, plan: Plan, result: GroupResult) -> None:
+        """Enter a round."""
+        self.rounds += 1
+        self.uplink_bytes = self.downlink_bytes = 0
+        self.holders = {holder for holder in self.holders if holder.startswith(f"{plan.step_index}/")}
+        for report in result.reports:
+            task = plan.states[report.task_index].task
+            holder = f"{plan.step_index}/{report.task_index}/{report.device}"
+            self.downlink_bytes += task.moving.num_bytes
+            if holder not in self.holders:
+                self.downlink_bytes += task.frozen.num_bytes
+                self.holders.add(holder)
+            if report.failure is None:
+                self.uplink_bytes += task.moving.num_bytes
+                self.devices_ever.add(report.device)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as JSON-ready values."""
+        return {
+            "rounds": self.rounds,
+            "devices_ever": sorted(self.devices_ever),
+            "holders": sorted(self.holders),
+            "peaks_bytes": self.peaks_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(
+            rounds=values["rounds"],
+            devices_ever=set(values["devices_ever"]),
+            holders=set(values["holders"]),
+            peaks_bytes=dict(values["peaks_bytes"]),
+        )

@@ -1,0 +1,36 @@
+"""What the server needs of a fleet. The server knows no Ray; a fleet knows no strategy."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
+
+
+class Fleet(Protocol):
+    """Those who train. All fleets give the same results, bit for bit."""
+
+    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> list[GroupResult]:
+        """Train every group and return the results in the order of the groups."""
+        ...
+
+    def measure(self, state: TaskState) -> int:
+        """Return the measured peak, in bytes, of training the task at its full batch size."""
+        ...
+
+    def evaluate(self, state: TaskState, num_images: int, batch_size: int) -> EvaluationSum:
+        """Evaluate the task's model on the first `num_images` test images."""
+        ...
+
+    def close(self) -> None:
+        """Release what the fleet holds."""
+        ...
+
+
+EVALUATION_CHUNK = 1000
+"""Test images per call, rounded down to whole batches. Fixed, so that sums do not depend on the fleet."""
+
+
+def evaluation_chunks(num_images: int, batch_size: int) -> list[tuple[int, int]]:
+    """Cut the test images into ranges (start, stop) of whole batches."""
+    size = max(1, EVALUATION_CHUNK // batch_size) * batch_size
+    return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]

@@ -1,0 +1,137 @@
+"""The round loop: plain Python, one screen, no Ray.
+
+plan -> cohort among the eligible -> fleet trains -> strategy merges -> evaluate -> advance -> one record.
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+from profl_ray.federation import draw_cohort
+from profl_ray.memory import MIB
+from profl_ray.randomness import numpy_stream
+from profl_ray.server.checkpoint import Snapshot
+from profl_ray.server.experiment import Experiment
+from profl_ray.server.ledger import Ledger
+from profl_ray.server.ports import Fleet
+from profl_ray.server.record import RoundRecord
+from profl_ray.strategies import Plan, Progress
+from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult
+
+
+class Server:
+    """Plays the rounds of one run."""
+
+    def __init__(self, experiment: Experiment, fleet: Fleet) -> None:
+        self.experiment = experiment
+        self.config = experiment.config
+        self.fleet = fleet
+        self.strategy = experiment.make_strategy()
+        self.ledger = Ledger()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the strategy's last step has ended."""
+        return self.strategy.finished
+
+    def play_round(self) -> RoundRecord:
+        """Play one round and return its record."""
+        started = perf_counter()
+        plan = self.strategy.plan()
+        needs_mib = [self.experiment.estimate(state.task).mib for state in plan.states]
+        peaks_mib = [self._measured_peak_mib(plan, index) for index in range(len(plan.states))]
+        choice = self.strategy.assign(needs_mib, self.experiment.quotas_mib)
+        cohort = self._draw_cohort(plan, np.flatnonzero(choice >= 0))
+        result = self._train(plan, cohort, choice, np.maximum(needs_mib, peaks_mib))
+        self.strategy.merge(result.sums)
+        progress = self.strategy.progress()
+        evaluation = self._evaluate_if_due(plan, progress)
+        self.strategy.advance(progress)
+        self.ledger.enter(plan, result)
+        need_mib = max(needs_mib)
+        return RoundRecord(
+            round=self.ledger.rounds,
+            stage=plan.step.stage,
+            block=plan.step.block,
+            step_index=plan.step_index,
+            step_round=plan.step_round,
+            step_ended=progress.step_ended,
+            end_reason=progress.end_reason,
+            units_grown=self.strategy.units_grown,
+            test_accuracy=evaluation.num_correct / evaluation.num_images if evaluation else None,
+            test_loss=evaluation.loss_sum / evaluation.num_images if evaluation else None,
+            train_loss=_mean_loss(result),
+            effective_movement=progress.effective_movement,
+            slope=progress.slope,
+            need_mib=need_mib,
+            measured_peak_mib=max(peaks_mib),
+            reduction=1 - need_mib / self.experiment.full_need_mib,
+            eligible_share=float(np.mean(choice >= 0)),
+            cohort=tuple(int(device) for device in cohort),
+            trained=tuple(report.device for report in result.reports if report.failure is None),
+            failed={report.device: report.failure for report in result.reports if report.failure},
+            num_devices_ever=len(self.ledger.devices_ever),
+            uplink_bytes=self.ledger.uplink_bytes,
+            downlink_bytes=self.ledger.downlink_bytes,
+            seconds=perf_counter() - started,
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Return everything needed to go on after the last round."""
+        tensors, facts = self.strategy.state_dict()
+        return Snapshot(tensors, {"strategy": facts, "ledger": self.ledger.to_json()})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        self.strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
+        self.ledger = Ledger.from_json(snapshot.facts["ledger"])
+
+    def _measured_peak_mib(self, plan: Plan, index: int) -> float:
+        """Measure each task once a run, when it is first trained."""
+        key = f"{plan.step_index}/{index}"
+        if key not in self.ledger.peaks_bytes:
+            self.ledger.peaks_bytes[key] = self.fleet.measure(plan.states[index])
+        return self.ledger.peaks_bytes[key] / MIB
+
+    def _draw_cohort(self, plan: Plan, eligible: np.ndarray) -> np.ndarray:
+        generator = numpy_stream(self.config.seed, "cohort", plan.step_index, plan.step_round)
+        return draw_cohort(eligible, self.config.federation.cohort_size, generator)
+
+    def _train(
+        self, plan: Plan, cohort: np.ndarray, choice: np.ndarray, peaks_mib: np.ndarray
+    ) -> GroupResult:
+        """Cut the cohort into groups, whose number does not depend on the fleet, and sum them in order."""
+        groups = [
+            GroupOrder(
+                index,
+                (plan.step_index, plan.step_round),
+                tuple(
+                    DeviceOrder(int(device), int(choice[device]), float(self.experiment.quotas_mib[device]))
+                    for device in devices
+                ),
+                tuple(float(peak) for peak in peaks_mib),
+            )
+            for index, devices in enumerate(np.array_split(cohort, self.config.fleet.cohort_groups))
+            if len(devices)
+        ]
+        total = GroupResult(0)
+        for result in self.fleet.train(groups, plan.states):
+            total.absorb(result)
+        return total
+
+    def _evaluate_if_due(self, plan: Plan, progress: Progress) -> EvaluationSum | None:
+        if plan.step_round % self.config.evaluation.every_rounds and not progress.step_ended:
+            return None
+        return self.fleet.evaluate(
+            self.strategy.evaluation(),
+            len(self.experiment.data.test_labels),
+            self.config.evaluation.batch_size,
+        )
+
+
+def _mean_loss(result: GroupResult) -> float | None:
+    losses = [(report.loss, report.num_images) for report in result.reports if report.loss is not None]
+    num_images = sum(images for _, images in losses)
+    return sum(loss * images for loss, images in losses) / num_images if losses else None
+
+

@@ -1,0 +1,60 @@
+"""The pace of a step: its recorded history, and the freeze rule that reads it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from profl_ray.config import FreezingConfig
+from profl_ray.freezing import FreezeRule, make_rule, sample_indices
+from profl_ray.randomness import numpy_stream
+from profl_ray.strategies.base import Progress
+from profl_ray.training import State
+
+
+class StepPace:
+    """Counts the rounds of a step and keeps the sampled scalars of its active block (paper, section 6)."""
+
+    def __init__(self, rule: FreezeRule, names: Sequence[str], num_scalars: int, seed: int, step: int) -> None:
+        self.rule = rule
+        self.names = names
+        self.num_scalars = num_scalars
+        self.stream = numpy_stream(seed, "movement", step)
+        self.rounds_done = 0
+        self.snapshots: list[np.ndarray] = []
+        self.indices: np.ndarray | None = None
+
+    def record(self, weights: State) -> None:
+        """Record the active block's scalars; called before the first round and after each that trained."""
+        if not self.names:
+            return
+        scalars = np.concatenate([weights[name].reshape(-1) for name in self.names])
+        if self.indices is None:
+            self.indices = sample_indices(len(scalars), self.num_scalars, self.stream)
+        self.snapshots.append(scalars[self.indices])
+
+    def progress(self) -> Progress:
+        """Ask the rule, counting the round that was just played."""
+        history = self.snapshots or [np.empty(0, np.float32)]
+        decision = self.rule.decide(history, self.rounds_done + 1)
+        return Progress(
+            step_ended=decision.freeze,
+            end_reason=decision.reason if decision.freeze else "",
+            effective_movement=decision.effective_movement,
+            slope=decision.slope,
+        )
+
+    def load(self, rounds_done: int, snapshots: np.ndarray) -> None:
+        """Take back a history: snapshots [rounds + 1, scalars]. `record` has set the indices before."""
+        self.rounds_done = rounds_done
+        self.snapshots = list(snapshots)
+
+
+def freeze_rule(config: FreezingConfig, stage: str) -> FreezeRule:
+    """Return the configured rule for a step of `stage`; shrinking may have its own limit."""
+    shrinking = stage == "shrink" and config.max_shrink_rounds is not None
+    return make_rule(config, config.max_shrink_rounds if shrinking else config.max_rounds)
+
+
+def fixed_rule(rounds: int) -> FreezeRule:
+    """Return the rule that ends a step after so many rounds."""
+    return make_rule(FreezingConfig(name="fixed_rounds", rounds=rounds, max_rounds=rounds), rounds)

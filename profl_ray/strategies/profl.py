@@ -1,0 +1,253 @@
+"""ProFL: progressive shrinking, then progressive growing.
+
+Y. Wu, L. Li, C. Tian, C. Xu, "Breaking the Memory Wall for Heterogeneous Federated Learning via Progressive
+Training", arXiv 2404.13349. T blocks, counted from 1. Schedule:
+
+    shrink T, map T, ..., shrink 2, map 2        back to front: initial weights and proxies (section 4)
+    grow 1, ..., grow T                          front to back: converged blocks (section 5)
+
+Policy `eval` of frozen batch norm needs running statistics of the random front first: one step `calibrate`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from profl_ray.config import ProFLOptions
+from profl_ray.models import DistillationPlan, Network, SubModelPlan
+from profl_ray.strategies.base import (
+    Plan,
+    Progress,
+    Step,
+    Strategy,
+    StrategyContext,
+    initial_state,
+    mean_update,
+    supervised,
+    task_state,
+)
+from profl_ray.strategies.pace import StepPace, fixed_rule, freeze_rule
+from profl_ray.training import Calibration, Distillation, LocalTask, State, TaskState, TaskSum
+
+STATISTICS = ("running_mean", "running_var")
+
+
+def profl_steps(num_blocks: int, options: ProFLOptions) -> list[Step]:
+    """Return ProFL's schedule for a network of `num_blocks` blocks."""
+    steps = []
+    if options.shrinking:
+        if options.frozen_bn == "eval" and num_blocks > 1:
+            steps.append(Step("calibrate"))
+        for block in range(num_blocks, 1, -1):
+            steps.append(Step("shrink", block))
+            if options.output_module == "proxies" and options.map_rounds > 0:
+                steps.append(Step("map", block))
+    return steps + [Step("grow", block) for block in range(1, num_blocks + 1)]
+
+
+class ProFL(Strategy):
+    """The progressive schedule as a state machine: weights, outputs kept from shrinking, the step's pace."""
+
+    name = "profl"
+
+    def __init__(self, context: StrategyContext) -> None:
+        super().__init__(context)
+        self.network = context.network
+        self.options = context.config.strategy.profl
+        self.seed = context.config.seed
+        self.steps = profl_steps(self.network.num_blocks, self.options)
+        self.step_index = 0
+        self.weights = initial_state(SubModelPlan(self.network, self.network.num_blocks), self.seed)
+        self.weights |= self._fresh_output_module(1)
+        self.kept_outputs: dict[int, State] = {}
+        """Output module of each shrinking step, by block."""
+        self._begin_step()
+
+    # What is trained: one task a step.
+
+    def schedule(self) -> list[tuple[Step, LocalTask]]:
+        """Return every step with its task."""
+        return [(step, self._task(step)) for step in self.steps]
+
+    def _sub_model(self, step: Step) -> SubModelPlan:
+        num_blocks = step.block if step.stage != "calibrate" else self.network.num_blocks - 1
+        return SubModelPlan(self.network, num_blocks, self._later_proxies(num_blocks))
+
+    def _later_proxies(self, block: int) -> tuple[int, ...]:
+        if self.options.output_module == "head":
+            return ()
+        return tuple(range(block + 1, self.network.num_blocks + 1))
+
+    def _task(self, step: Step) -> LocalTask:
+        procedure = supervised(self.context.config)
+        if step.stage == "map":
+            return self._map_task(step)
+        plan = self._sub_model(step)
+        if step.stage == "calibrate":
+            forward = Calibration(1, procedure.batch_size, 0.0, 0.0, 0.0)
+            return LocalTask(str(step), plan, forward, trainable=(), moving_statistics=("units.",))
+        active = plan.unit_names(step.block)
+        frozen = tuple(name for block in range(1, step.block) for name in plan.unit_names(block))
+        fixed = frozen if self.options.frozen_bn == "eval" else ()
+        return LocalTask(
+            str(step),
+            plan,
+            procedure,
+            trainable=(*active, "proxies.", "head."),
+            moving_statistics=active if fixed else ("units.",),
+            fixed_statistics=fixed,
+        )
+
+    def _map_task(self, step: Step) -> LocalTask:
+        procedure = supervised(self.context.config)
+        distillation = Distillation(
+            procedure.local_epochs,
+            procedure.batch_size,
+            self.options.map_learning_rate,
+            procedure.momentum,
+            procedure.weight_decay,
+        )
+        return LocalTask(
+            str(step),
+            DistillationPlan(self.network, step.block),
+            distillation,
+            trainable=self._map_trainable(step),
+            moving_statistics=(),
+            fixed_statistics=("units.",) if self.options.frozen_bn == "eval" else (),
+        )
+
+    def _map_trainable(self, step: Step) -> tuple[str, ...]:
+        proxy = f"proxies.{step.block}."
+        return (proxy, "head.") if step.block == self.network.num_blocks else (proxy,)
+
+    # The round.
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last block is frozen."""
+        return self.step_index == len(self.steps)
+
+    @property
+    def step(self) -> Step:
+        """The current step."""
+        return self.steps[self.step_index]
+
+    @property
+    def units_grown(self) -> int:
+        """Units of the blocks whose growing step has ended."""
+        ended = self.steps[: self.step_index]
+        return sum(len(self.network.units_of(step.block)) for step in ended if step.stage == "grow")
+
+    def plan(self) -> Plan:
+        """Return the step's one task with its weights."""
+        state = task_state(self._task(self.step), self.weights, str(self.step_index))
+        return Plan(self.step, self.step_index, self.pace.rounds_done + 1, (state,))
+
+    def merge(self, sums: Mapping[int, TaskSum]) -> None:
+        """Replace what was trained by the mean of the updates, weighted by images."""
+        if sums:
+            self.weights |= mean_update(self._task(self.step), sums[0])
+            self.pace.record(self.weights)
+
+    def progress(self) -> Progress:
+        """Ask the step's freeze rule."""
+        return self.pace.progress()
+
+    def evaluation(self) -> TaskState:
+        """Return the current sub-model with its output module; in Map, the student."""
+        task = self._task(self.step)
+        if self.step.stage == "map":
+            student = self.step.block - 1
+            plan = SubModelPlan(self.network, student, self._later_proxies(student))
+            task = replace(task, model=plan)
+        return task_state(task, self.weights, str(self.step_index))
+
+    def advance(self, progress: Progress) -> None:
+        """Count the round; at the end of a step keep what later steps need and begin the next."""
+        self.pace.rounds_done += 1
+        if not progress.step_ended:
+            return
+        if self.step.stage == "shrink":
+            self.kept_outputs[self.step.block] = {
+                name: value.copy() for name, value in self._output_module(self.step.block).items()
+            }
+        if self.step.stage == "map":
+            self.weights = {k: v for k, v in self.weights.items() if not k.startswith("teacher_head.")}
+        self.step_index += 1
+        if not self.finished:
+            self._begin_step()
+
+    def _begin_step(self) -> None:
+        step, options = self.step, self.options
+        if step.stage == "map":
+            head = {k: v for k, v in self.weights.items() if k.startswith("head.")}
+            self.weights |= {f"teacher_{name}": value.copy() for name, value in head.items()}
+        kept = self.kept_outputs.get(step.block, {})
+        if step.stage == "grow" and options.initialisation == "corresponding" and kept:
+            self.weights |= {name: value.copy() for name, value in kept.items()}
+        elif options.output_module == "head":
+            # Every step's FC has its own number of inputs, so none can be carried over.
+            self.weights |= self._fresh_output_module(self._sub_model(step).num_blocks)
+        self._begin_pace()
+
+    def _begin_pace(self) -> None:
+        step, config = self.step, self.context.config
+        if step.stage in ("shrink", "grow"):
+            rule = freeze_rule(config.freezing, step.stage)
+            active = self._sub_model(step).unit_names(step.block)
+            moving = self._task(step).moving.names
+            names = [n for n in moving if n.startswith(active) and not n.endswith(STATISTICS)]
+        else:
+            rule = fixed_rule(self.options.map_rounds if step.stage == "map" else 1)
+            names = []
+        self.pace = StepPace(rule, names, config.freezing.num_scalars, self.seed, self.step_index)
+        self.pace.record(self.weights)
+
+    def _output_module(self, block: int) -> State:
+        """Return proxies of the blocks after `block`, and the FC."""
+        prefixes = (*(f"proxies.{later}." for later in self._later_proxies(block)), "head.")
+        return {name: value for name, value in self.weights.items() if name.startswith(prefixes)}
+
+    def _fresh_output_module(self, block: int) -> State:
+        """Return a random output module for the sub-model whose last real block is `block`."""
+        plan = SubModelPlan(self.network, block, self._later_proxies(block))
+        state = initial_state(plan, self.seed, "output", block)
+        return {name: value for name, value in state.items() if name.startswith(("proxies.", "head."))}
+
+    def complete_weights(self) -> State:
+        """Return units and FC, without proxies."""
+        names = [n for n in self.weights if n.startswith(("units.", "head."))]
+        return {name: self.weights[name] for name in names}
+
+    # Going on after a stop.
+
+    def state_dict(self) -> tuple[State, dict[str, Any]]:
+        """Return weights, kept outputs and the step's history."""
+        tensors = {f"weights/{name}": value for name, value in self.weights.items()}
+        for block, output in self.kept_outputs.items():
+            tensors |= {f"kept/{block}/{name}": value for name, value in output.items()}
+        facts = {"step_index": self.step_index}
+        if not self.finished:
+            facts["rounds_done"] = self.pace.rounds_done
+            if self.pace.snapshots:
+                tensors["snapshots"] = np.stack(self.pace.snapshots)
+        return tensors, facts
+
+    def load_state_dict(self, tensors: State, facts: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self.step_index = facts["step_index"]
+        self.weights, self.kept_outputs = {}, {}
+        for key, value in tensors.items():
+            kind, _, name = key.partition("/")
+            if kind == "weights":
+                self.weights[name] = value
+            elif kind == "kept":
+                block, _, name = name.partition("/")
+                self.kept_outputs.setdefault(int(block), {})[name] = value
+        if not self.finished:
+            self._begin_pace()
+            self.pace.load(facts["rounds_done"], tensors.get("snapshots", np.empty((0, 0), np.float32)))
+
+

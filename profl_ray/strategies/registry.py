@@ -1,0 +1,15 @@
+"""The strategies by name. A new paper is one file and one line here."""
+
+from profl_ray.errors import unknown_name
+from profl_ray.strategies.base import Strategy, StrategyContext
+from profl_ray.strategies.profl import ProFL
+
+STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in (ProFL,)}
+
+
+def make_strategy(context: StrategyContext) -> Strategy:
+    """Return the configured strategy; UserError names the nearest one for an unknown name."""
+    name = context.config.strategy.name
+    if name not in STRATEGIES:
+        raise unknown_name("strategy", name, STRATEGIES)
+    return STRATEGIES[name](context)

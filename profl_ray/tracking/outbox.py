@@ -1,0 +1,72 @@
+"""What still has to reach MLflow: kept in order, tried again, and counted when it is lost."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from profl_ray.tracking.client import reason
+
+_PERMANENT = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One thing to send. `send` must be safe to repeat: a call that failed may have arrived."""
+
+    send: Callable[[], object]
+    size: int
+    """Points (or files) in it."""
+
+
+class Outbox:
+    """A bounded queue that sends in order and never raises."""
+
+    def __init__(self, max_parcels: int = 5000) -> None:
+        self.lost = 0
+        """Points that were given up."""
+        self.last_error = ""
+        self._max_parcels = max_parcels
+        self._waiting: deque[Parcel] = deque()
+        self._quiet_until = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Points that are not delivered yet."""
+        return sum(parcel.size for parcel in self._waiting)
+
+    def add(self, parcel: Parcel) -> None:
+        """Queue `parcel`; the oldest one is lost if the queue is full."""
+        if len(self._waiting) >= self._max_parcels:
+            self.lost += self._waiting.popleft().size
+        self._waiting.append(parcel)
+
+    def flush(self, *, force: bool = False) -> bool:
+        """Send what waits; return whether nothing is left.
+
+        After a failure, tries pause for ten times as long as the failed one took, so that a store that is
+        away costs at most a tenth of the training's time. `force` tries all the same.
+        """
+        if not force and time.monotonic() < self._quiet_until:
+            return False
+        while self._waiting:
+            started = time.monotonic()
+            try:
+                self._waiting[0].send()
+            except Exception as error:
+                # Whatever a tracking store throws, training goes on.
+                self.last_error = reason(error)
+                if getattr(error, "error_code", "") not in _PERMANENT:
+                    now = time.monotonic()
+                    self._quiet_until = now + 10 * (now - started)
+                    return False
+                # It would be refused for ever, and would hold up all that comes after it.
+                self.lost += self._waiting[0].size
+            self._waiting.popleft()
+        return True
+
+    def give_up(self) -> int:
+        """Count all that waits as lost and return everything lost so far."""
+        self.lost += self.waiting
+        self._waiting.clear()
+        return self.lost

@@ -1,0 +1,208 @@
+"""Writes one run to MLflow: one call a round, and never in the way of the training."""
+
+import getpass
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from profl_ray.errors import UserError
+from profl_ray.server.record import RoundRecord
+from profl_ray.tracking.client import open_client, reason
+from profl_ray.tracking.outbox import Outbox, Parcel
+from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
+from profl_ray.tracking.points import Totals, finite, round_points, step_tags
+from profl_ray.tracking.tables import TABLE_TAG, listed_tables, table_json, table_tag
+from profl_ray.tracking.undelivered import Undelivered
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KIND_TAG = "profl_ray.kind"
+"""run, sweep or trial."""
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+_PARENT_TAG = "mlflow.parentRunId"
+_DESCRIPTION_TAG = "mlflow.note.content"
+_TRIES = 4
+_log = logging.getLogger(__name__)
+
+
+class RunWriter:
+    """The writer of one MLflow run. After `start` no method raises because of the store."""
+
+    def __init__(self, client: Any, run_id: str, tables: Iterable[str] = ()) -> None:
+        self.run_id = run_id
+        self._client = client
+        self._points = Outbox()
+        # Files wait in a queue of their own: an artifact store that refuses must not hold up the metrics.
+        self._files = Outbox(max_parcels=200)
+        self._tables: dict[str, None] = dict.fromkeys(tables)
+        self._last_round = 0
+
+    @classmethod
+    def start(
+        cls,
+        uri: str,
+        experiment_id: str,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        parent_run_id: str | None = None,
+        run_id: str | None = None,
+    ) -> Self:
+        """Create a run, or go on with `run_id`, and return its writer.
+
+        The tag profl_ray.kind defaults to trial under a parent, else run. Parameters that a resumed run
+        already has are left as they are. Raises UserError if the store cannot be written.
+        """
+        # Tags of a resumed run are already right; only those that the caller names are set again.
+        new = {} if run_id else _default_tags(parent_run_id)
+        all_tags = {safe_key(k): cut(v, MAX_TAG_LENGTH) for k, v in (new | dict(tags)).items()}
+        try:
+            client = open_client(uri)
+            if run_id is None:
+                run = _retried(lambda: client.create_run(experiment_id, tags=all_tags, run_name=name))
+            else:
+                run = _retried(lambda: client.get_run(run_id))
+                _retried(lambda: client.update_run(run_id, status="RUNNING"))
+                _retried(lambda: _log_tags(client, run_id, all_tags))
+            known = run.data.params
+            fresh = {safe_key(key): cut(value, MAX_PARAM_LENGTH) for key, value in params.items()}
+            fresh = {key: value for key, value in fresh.items() if key not in known}
+            _retried(lambda: _log_params(client, run.info.run_id, fresh))
+        except Exception as error:
+            what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
+            raise UserError(f"tracking.uri={uri}: cannot {what} ({reason(error)})") from error
+        return cls(client, run.info.run_id, listed_tables(run.data.tags))
+
+    def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
+        """Log a round in one call, after what could not be sent earlier. `timestamp_ms`: default now."""
+        self._last_round = record.round
+        self._add_points(round_points(record, totals), step_tags(record), record.round, timestamp_ms)
+
+    def log_summary(self, metrics: Mapping[str, float | None], tags: Mapping[str, str] | None = None) -> None:
+        """Log final values; those that are None or not finite are left out."""
+        # At the last round: MLflow shows the value of the largest step, and some names are a round's too.
+        self._add_points(finite(metrics), dict(tags or {}), self._last_round, timestamp_ms=None)
+
+    def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Log columns of equal length as the table `tables/NAME.json`, in place of an older one."""
+        path, text = f"tables/{name}.json", table_json(columns)
+        self._tables |= {path: None}
+        tag = table_tag(self._tables)
+
+        def send() -> None:
+            self._client.log_text(self.run_id, text, path)
+            self._client.set_tag(self.run_id, TABLE_TAG, tag)
+
+        self._add_file(send)
+
+    def log_text(self, text: str, path: str) -> None:
+        """Log `text` as the artifact `path`."""
+        self._add_file(lambda: self._client.log_text(self.run_id, text, path))
+
+    def log_json(self, obj: Any, path: str) -> None:
+        """Log a JSON-ready object as the artifact `path`."""
+        # Written out at once: the caller may change the object before it can be sent.
+        self.log_text(json.dumps(obj, indent=2), path)
+
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Log a figure as the artifact `path`, which ends with .png or .svg."""
+        self._add_file(lambda: self._client.log_figure(self.run_id, figure, path))
+
+    def finish(self, status: Status = "FINISHED") -> Undelivered:
+        """Try to send all that waits, end the run and return what could not be delivered."""
+        for attempt in range(_TRIES):
+            if all([self._points.flush(force=True), self._files.flush(force=True)]):
+                break
+            time.sleep(0.25 * 2**attempt)
+        error = self._points.last_error or self._files.last_error
+        result = Undelivered(self._points.give_up(), self._files.give_up(), error)
+        try:
+            _retried(lambda: self._client.set_terminated(self.run_id, status))
+        except Exception as problem:
+            # A run that still reads RUNNING is a blemish; a result that is thrown away is a loss.
+            _log.warning("run %s could not be marked %s (%s)", self.run_id, status, reason(problem))
+        if result:
+            _log.warning("run %s: %s", self.run_id, result)
+        return result
+
+    def _add_points(
+        self, metrics: Mapping[str, float], tags: Mapping[str, str], step: int, timestamp_ms: int | None
+    ) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
+        points = [Metric(safe_key(name), value, now, step) for name, value in metrics.items()]
+        notes = [RunTag(safe_key(key), cut(value, MAX_TAG_LENGTH)) for key, value in tags.items()]
+        if points or notes:
+            send = partial(self._client.log_batch, self.run_id, metrics=points, tags=notes)
+            self._points.add(Parcel(send, len(points)))
+        self._points.flush()
+
+    def _add_file(self, send: Callable[[], object]) -> None:
+        self._files.add(Parcel(send, 1))
+        self._files.flush()
+
+
+def start_parent(
+    uri: str,
+    experiment_id: str,
+    name: str,
+    params: Mapping[str, str],
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
+) -> str:
+    """Create the run of a sweep, under which its trials are kept, and return its id.
+
+    `RunWriter.start(..., run_id=that id)` gives a writer for the sweep's own summary and its end.
+    """
+    own = {KIND_TAG: "sweep"} | ({_DESCRIPTION_TAG: description} if description else {})
+    return RunWriter.start(uri, experiment_id, name, params, own | dict(tags or {})).run_id
+
+
+def _default_tags(parent_run_id: str | None) -> dict[str, str]:
+    tags = {
+        KIND_TAG: "trial" if parent_run_id else "run",
+        "mlflow.source.name": "profl-ray",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+    }
+    return tags | ({_PARENT_TAG: parent_run_id} if parent_run_id else {})
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        return "unknown"
+
+
+def _log_params(client: Any, run_id: str, params: Mapping[str, str]) -> None:
+    from mlflow.entities import Param
+
+    pairs = [Param(key, value) for key, value in params.items()]
+    for first in range(0, len(pairs), PARAMS_PER_BATCH):
+        client.log_batch(run_id, params=pairs[first : first + PARAMS_PER_BATCH])
+
+
+def _log_tags(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
+    from mlflow.entities import RunTag
+
+    if tags:
+        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def _retried(call: Callable[[], Any]) -> Any:
+    """Return what `call` returns; a busy SQLite file or a short outage gets some more tries."""
+    for attempt in range(_TRIES - 1):
+        try:
+            return call()
+        except Exception as error:
+            _log.debug("MLflow call failed, trying again: %s", reason(error))
+            time.sleep(0.25 * 2**attempt)
+    return call()

@@ -1,0 +1,53 @@
+"""One device's local training: epochs over its images, in an order of its own stream."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from profl_ray.randomness import numpy_stream
+from profl_ray.training.images import crop_and_flip
+from profl_ray.training.task import LocalTask
+
+
+def train_locally(
+    model: nn.Module,
+    task: LocalTask,
+    images: Tensor,
+    labels: Tensor,
+    augment: bool,
+    seed: int,
+    stream: tuple[str | int, ...],
+) -> float:
+    """Train `model` in place on images [N, C, H, W] and labels [N]; return the last epoch's mean loss.
+
+    A last batch of a single image is left out unless it is the only one: batch norm needs two values.
+    """
+    generator = numpy_stream(seed, "local", *stream)
+    optimizer = task.make_optimizer(model)
+    num_images = len(labels)
+    loss_sum = torch.zeros((), dtype=torch.float64)
+    num_seen = 0
+    for _ in range(task.procedure.local_epochs):
+        order = torch.from_numpy(generator.permutation(num_images)).to(labels.device)
+        loss_sum.zero_()
+        num_seen = 0
+        for batch in order.split(task.batch_size):
+            if len(batch) == 1 and num_images > 1:
+                continue
+            batch_images = images[batch]
+            if augment:
+                batch_images = crop_and_flip(batch_images, generator)
+            loss = task.train_batch(model, optimizer, batch_images, labels[batch])
+            loss_sum += loss.double().cpu() * len(batch)
+            num_seen += len(batch)
+    return float(loss_sum) / num_seen
+
+
+def probe_batches(model: nn.Module, task: LocalTask, device: torch.device) -> None:
+    """Do two local steps on blank images, for measuring what training takes; weights are lost."""
+    optimizer = task.make_optimizer(model)
+    for _ in range(2):
+        images = torch.zeros(task.batch_size, *task.image_shape, device=device)
+        labels = torch.from_numpy(np.arange(task.batch_size) % task.num_classes).to(device)
+        task.train_batch(model, optimizer, images, labels)
+        del images, labels

@@ -1,0 +1,105 @@
+"""What travels between the server and those who train: orders there, results back."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from profl_ray.training.task import LocalTask
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A task with the state that its sub-model starts from, as two flat arrays."""
+
+    task: LocalTask
+    moving: np.ndarray
+    """What changes from round to round: float32 [task.moving.size]."""
+    frozen: np.ndarray
+    """What does not change during a step: float32 [task.frozen.size]."""
+    frozen_version: str
+    """Changes whenever `frozen` does; who holds this version already needs no copy."""
+
+
+@dataclass(frozen=True)
+class DeviceOrder:
+    """One device's part in a round."""
+
+    device: int
+    task_index: int
+    """Index into the round's tasks."""
+    quota_mib: float
+    """What the device may use; infinity where the method ignores quotas."""
+
+
+@dataclass(frozen=True)
+class GroupOrder:
+    """A piece of the cohort that is summed in its own order, wherever it is trained."""
+
+    index: int
+    stream: tuple[str | int, ...]
+    """Name of the round in the random streams."""
+    devices: tuple[DeviceOrder, ...]
+    peaks_mib: tuple[float, ...]
+    """Per task: the larger of predicted need and measured peak."""
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """What a device tells of its round."""
+
+    device: int
+    task_index: int
+    num_images: int
+    loss: float | None
+    """Mean local loss in the last epoch; None if the device failed."""
+    seconds: float
+    failure: str | None = None
+
+
+@dataclass
+class TaskSum:
+    """Weighted sum of the updates of one task: sum over devices of images x moving state."""
+
+    total: np.ndarray
+    """float32 [task.moving.size]."""
+    num_images: int
+
+    def add(self, other: "TaskSum") -> None:
+        """Add another sum. Floating-point addition depends on the order: callers keep it fixed."""
+        self.total += other.total
+        self.num_images += other.num_images
+
+
+@dataclass
+class GroupResult:
+    """What came back of a group."""
+
+    index: int
+    sums: dict[int, TaskSum] = field(default_factory=dict)
+    """By index of the task; a task that nobody trained is not there."""
+    reports: list[DeviceReport] = field(default_factory=list)
+
+    def absorb(self, other: "GroupResult") -> None:
+        """Take in the next devices' sums and reports."""
+        self.reports.extend(other.reports)
+        for task_index, addend in sorted(other.sums.items()):
+            if task_index in self.sums:
+                self.sums[task_index].add(addend)
+            else:
+                self.sums[task_index] = TaskSum(addend.total.copy(), addend.num_images)
+
+
+@dataclass(frozen=True)
+class EvaluationSum:
+    """Evaluation of some of the test images."""
+
+    num_correct: int
+    loss_sum: float
+    num_images: int
+
+    def __add__(self, other: "EvaluationSum") -> "EvaluationSum":
+        return EvaluationSum(
+            self.num_correct + other.num_correct,
+            self.loss_sum + other.loss_sum,
+            self.num_images + other.num_images,
+        )

@@ -1,0 +1,44 @@
+"""Local procedures: what a device does with one batch. One procedure a file; this is their common part."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Procedure(ABC):
+    """SGD on a loss, with a new optimizer on each device each round (paper's code)."""
+
+    local_epochs: int
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+    @abstractmethod
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss, a scalar, for images [N, C, H, W] and labels [N]."""
+
+    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
+        """Return a new optimizer of the parameters that require gradients."""
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.SGD(
+            parameters,
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+    def train_batch(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer | None, images: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Do one optimizer step and return the loss, detached."""
+        assert optimizer is not None
+        optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(model, images, labels)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()

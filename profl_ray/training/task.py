@@ -1,0 +1,104 @@
+"""A local task: which sub-model a device trains, what of it may change, and by which procedure."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from profl_ray.models import Network, state_tensors
+from profl_ray.training.layout import Layout
+from profl_ray.training.procedure import Procedure
+
+
+class ModelPlan(Protocol):
+    """A frozen dataclass that builds a module; equal plans build equal modules."""
+
+    @property
+    def network(self) -> Network:
+        """The network that the module is a part of."""
+        ...
+
+    def build(self) -> nn.Module:
+        """Build the module on torch's current default device."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalTask:
+    """What a device does in a round. Frozen, hashable and small: it travels to the client actors."""
+
+    step: str
+    """The step in words, for messages."""
+    model: ModelPlan
+    procedure: Procedure
+    trainable: tuple[str, ...]
+    """Prefixes of the names of the parameters that are trained."""
+    moving_statistics: tuple[str, ...]
+    """Prefixes of the names of the running statistics that a device sends back."""
+    fixed_statistics: tuple[str, ...] = ()
+    """Prefixes of the modules whose batch norm uses its running statistics while training (policy `eval`)."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images per optimizer step."""
+        return self.procedure.batch_size
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return self.model.network.image_shape
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels."""
+        return self.model.network.num_classes
+
+    def build(self) -> nn.Module:
+        """Build the module in training mode, with gradients for what is trained and for nothing else."""
+        module = self.model.build()
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name.startswith(self.trainable))
+        set_training_mode(module, self.fixed_statistics)
+        return module
+
+    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
+        """Return a new optimizer of what is trained."""
+        return self.procedure.make_optimizer(model)
+
+    def train_batch(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer | None, images: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Do one local step and return its loss, detached."""
+        return self.procedure.train_batch(model, optimizer, images, labels)
+
+    @property
+    def moving(self) -> Layout:
+        """Layout of what a device sends back: trained parameters and moving statistics."""
+        return _layouts(self)[0]
+
+    @property
+    def frozen(self) -> Layout:
+        """Layout of the rest of the sub-model's state."""
+        return _layouts(self)[1]
+
+
+def set_training_mode(module: nn.Module, fixed_statistics: tuple[str, ...]) -> None:
+    """Put `module` into training mode, but the modules named by the prefixes into evaluation mode."""
+    module.train()
+    for name, layer in module.named_modules():
+        if fixed_statistics and f"{name}.".startswith(fixed_statistics):
+            layer.eval()
+
+
+@cache
+def _layouts(task: LocalTask) -> tuple[Layout, Layout]:
+    with torch.device("meta"):
+        module = task.build()
+    parameters = {name for name, _ in module.named_parameters()}
+    moving, frozen = {}, {}
+    for name, tensor in state_tensors(module).items():
+        prefixes = task.trainable if name in parameters else task.moving_statistics
+        (moving if name.startswith(prefixes) else frozen)[name] = tuple(tensor.shape)
+    return Layout.of(moving), Layout.of(frozen)

@@ -1,0 +1,162 @@
+"""A worker acts as one device after another. Both fleets use it; it knows neither Ray nor the server."""
+
+import math
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import nn
+
+from profl_ray.errors import MemoryQuotaExceeded
+from profl_ray.federation import DataSplit, ImageData
+from profl_ray.memory import MIB, is_out_of_memory, measure_peak_bytes, memory_cap
+from profl_ray.models import state_tensors
+from profl_ray.training.evaluate import evaluate_images
+from profl_ray.training.images import Normaliser
+from profl_ray.training.local import probe_batches, train_locally
+from profl_ray.training.orders import (
+    DeviceOrder,
+    DeviceReport,
+    EvaluationSum,
+    GroupOrder,
+    GroupResult,
+    TaskState,
+    TaskSum,
+)
+from profl_ray.training.task import LocalTask, set_training_mode
+
+RESIDENT_MODELS = 8
+"""Sub-models kept between calls; a step needs one or two, a method with several widths a few more."""
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What every worker of a fleet knows, beside the data."""
+
+    seed: int
+    augment: bool
+    enforce_quotas: bool
+    overhead_mib: float
+    accelerator: str
+
+
+class NonFiniteUpdate(RuntimeError):
+    """A device's update holds NaN or infinity."""
+
+
+@dataclass
+class _Resident:
+    model: nn.Module
+    frozen_version: str = ""
+
+
+class DeviceWorker:
+    """Trains devices and evaluates test images with resident models, whose weights are set in place."""
+
+    def __init__(self, data: ImageData, split: DataSplit, settings: WorkerSettings) -> None:
+        # One thread: sums of several threads depend on their number.
+        torch.set_num_threads(1)
+        self.data = data
+        self.split = split
+        self.settings = settings
+        self.device = torch.device(settings.accelerator)
+        self.normaliser = Normaliser(data.mean, data.std)
+        self.residents: dict[LocalTask, _Resident] = {}
+
+    def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
+        """Train the group's devices in their order and sum what they send back."""
+        result = GroupResult(order.index)
+        for device_order in order.devices:
+            result.absorb(self._train_device(order, device_order, states[device_order.task_index]))
+        return result
+
+    def measure(self, state: TaskState) -> int:
+        """Return the measured peak bytes of training the task at its full batch size."""
+        model = self._resident(state)
+        peak = measure_peak_bytes(model, lambda: probe_batches(model, state.task, self.device))
+        del self.residents[state.task]  # The probe's steps spoilt its weights.
+        return peak
+
+    def evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
+        """Evaluate the task's model on test images start..stop-1."""
+        model = self._resident(state)
+        images = self.normaliser(self.data.test_images[start:stop]).to(self.device)
+        labels = torch.from_numpy(self.data.test_labels[start:stop]).to(self.device)
+        try:
+            return evaluate_images(model, images, labels, batch_size)
+        finally:
+            set_training_mode(model, state.task.fixed_statistics)
+
+    def _train_device(self, order: GroupOrder, device_order: DeviceOrder, state: TaskState) -> GroupResult:
+        device, quota_mib = device_order.device, device_order.quota_mib
+        indices = self.split.indices[device]
+        started = perf_counter()
+        failure, loss, sums = None, None, {}
+        try:
+            if self.settings.enforce_quotas:
+                peak_mib = order.peaks_mib[device_order.task_index]
+                if peak_mib > quota_mib:
+                    raise MemoryQuotaExceeded(device, state.task.step, peak_mib, quota_mib, "before training")
+            loss, moving = self._train_capped(device_order, state, (*order.stream, device))
+            # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
+            sums[device_order.task_index] = TaskSum(moving * np.float32(len(indices)), len(indices))
+        except (MemoryQuotaExceeded, NonFiniteUpdate) as error:
+            failure = str(error)
+        report = DeviceReport(
+            device, device_order.task_index, len(indices), loss, perf_counter() - started, failure
+        )
+        return GroupResult(order.index, sums, [report])
+
+    def _train_capped(
+        self, device_order: DeviceOrder, state: TaskState, stream: tuple[str | int, ...]
+    ) -> tuple[float, np.ndarray]:
+        settings, task = self.settings, state.task
+        indices = self.split.indices[device_order.device]
+        model = self._resident(state)
+        images = self.normaliser(self.data.train_images[indices]).to(self.device)
+        labels = torch.from_numpy(self.data.train_labels[indices]).to(self.device)
+        capped = settings.enforce_quotas and math.isfinite(device_order.quota_mib)
+        allowance = device_order.quota_mib + settings.overhead_mib if capped else 0.0
+        try:
+            if capped:
+                with memory_cap(allowance, self.device):
+                    loss = train_locally(
+                        model, task, images, labels, settings.augment, settings.seed, stream
+                    )
+            else:
+                loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise MemoryQuotaExceeded(
+                device_order.device, task.step, allowance, device_order.quota_mib, "stopped by the cap"
+            ) from error
+        finally:
+            model.zero_grad(set_to_none=True)
+        moving = task.moving.collect(state_tensors(model))
+        if not (math.isfinite(loss) and np.isfinite(moving).all()):
+            raise NonFiniteUpdate(f"device {device_order.device} sent NaN or infinity in {task.step}")
+        return loss, moving
+
+    def _resident(self, state: TaskState) -> nn.Module:
+        """Return the resident model of the task with the state's weights set."""
+        resident = self.residents.get(state.task)
+        if resident is None:
+            while len(self.residents) >= RESIDENT_MODELS:
+                del self.residents[next(iter(self.residents))]
+            with torch.device("meta"):
+                model = state.task.build()
+            model.to_empty(device=self.device)
+            resident = self.residents[state.task] = _Resident(model)
+        tensors = state_tensors(resident.model)
+        if resident.frozen_version != state.frozen_version:
+            state.task.frozen.load(tensors, state.frozen)
+            resident.frozen_version = state.frozen_version
+        state.task.moving.load(tensors, state.moving)
+        return resident.model
+
+
+def peak_mib(need_mib: float, measured_bytes: int) -> float:
+    """Return the larger of prediction and measurement, in MiB."""
+    return max(need_mib, measured_bytes / MIB)

@@ -1,0 +1,299 @@
+"""Recipes, overrides and YAML: round trips, and one clear line for every mistake."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from profl_ray.config import (
+    ExperimentConfig,
+    apply_overrides,
+    flatten,
+    from_yaml,
+    load_experiment,
+    recipe_names,
+    to_yaml,
+)
+from profl_ray.config import load as module
+from profl_ray.errors import UserError
+
+LEAVES = module._schema().leaves
+GARBAGE = ["", "-1", "0", ".nan", "-.inf", "1e999", "0x" + "f" * 5000, "9" * 5000, "[", "{a: 1}", "!!int x"]
+GARBAGE += ["&a [*a]", "2001-99-99", "!!binary x", "!!set {a}", "[[1]]", "? [a]", "\x00", "\ud800", "<<: 3"]
+GARBAGE += ["!!timestamp x", "!!bool x", "!!python/name:os.system x", "{<<: 3}", "yes", "2001-01-01"]
+SECTIONS = [section for section in module._schema().sections if section]
+
+
+def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return the values that a leaf's JSON schema allows."""
+    if "anyOf" in schema:
+        return st.one_of(*map(values, schema["anyOf"]))
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if schema["type"] == "array":
+        return st.lists(values(schema["items"]), max_size=4)
+    if schema["type"] == "number":
+        low = schema.get("exclusiveMinimum", schema.get("minimum"))
+        high = schema.get("exclusiveMaximum", 1e9)
+        return st.floats(
+            low, high, exclude_min="exclusiveMinimum" in schema, exclude_max="exclusiveMaximum" in schema
+        )
+    low = schema.get("minimum", schema.get("exclusiveMinimum", -6) + 1)
+    simple = {"integer": st.integers(low, 2**63), "boolean": st.booleans(), "null": st.none()}
+    return simple.get(schema["type"], st.text(max_size=12))
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> ExperimentConfig:
+    """Return valid trees: any few leaves changed to anything that they may be."""
+    keys = draw(st.lists(st.sampled_from(sorted(LEAVES)), max_size=8, unique=True))
+    try:
+        return apply_overrides(ExperimentConfig(), {key: draw(values(LEAVES[key])) for key in keys})
+    except UserError:  # two leaves that do not go together
+        assume(False)
+        raise
+
+
+def error(recipe: str, *overrides: str) -> str:
+    """Return the one line with which loading fails."""
+    with pytest.raises(UserError) as caught:
+        load_experiment(recipe, overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder of recipes, among them `plain`, that stands in for the real ones."""
+    monkeypatch.setattr(module, "RECIPES_FOLDER", tmp_path)
+    write(tmp_path, plain="description: plain one\nseed: 7\nmodel: {name: cnn, partition: [2, 2]}\n")
+    return tmp_path
+
+
+def write(folder: Path, **recipes: str) -> None:
+    for name, text in recipes.items():
+        (folder / f"{name}.yaml").write_text(text)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(config=trees())
+def test_any_tree_survives_yaml_and_its_own_flat_form(config: ExperimentConfig) -> None:
+    assert from_yaml(to_yaml(config)) == config
+    flat = flatten(config)
+    assert set(flat) == set(LEAVES) and all(isinstance(value, str) for value in flat.values())
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    overrides=st.lists(
+        st.text(max_size=30)
+        | st.builds("{}={}".format, st.sampled_from([*LEAVES, *SECTIONS]) | st.text(max_size=9), st.text())
+        | st.builds(
+            "{}={}".format,
+            st.sampled_from(sorted(LEAVES)),
+            st.sampled_from(GARBAGE),
+        ),
+        max_size=3,
+    )
+)
+def test_garbage_overrides_are_user_errors(folder: Path, overrides: list[str]) -> None:
+    try:
+        config = load_experiment("plain", overrides)
+    except UserError as problem:
+        assert len(str(problem).splitlines()) == 1 and str(problem).isprintable()
+    else:
+        assert from_yaml(to_yaml(config)) == config
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(alphabet="seed:modlnatrig -[]{}&*!#'\"\n1.,<|>%@\t?", max_size=40) | st.text(max_size=40))
+def test_garbage_yaml_is_a_user_error(text: str) -> None:
+    try:
+        from_yaml(text)
+    except UserError as problem:
+        assert str(problem).isprintable()
+
+
+def test_nesting_too_deep_is_a_user_error(folder: Path) -> None:
+    assert "broken YAML" in error("plain", "model.partition=" + "[" * 2000 + "]" * 2000)
+
+
+def test_every_leaf_is_documented() -> None:
+    assert len(LEAVES) > 50
+    assert [key for key, schema in LEAVES.items() if not schema.get("description")] == []
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_of_the_package_loads(name: str) -> None:
+    config = load_experiment(name, [])
+    assert config.recipe == name and config.description
+
+
+def test_overrides_are_yaml_and_later_ones_win(folder: Path) -> None:
+    config = load_experiment(
+        "plain",
+        "model.partition=[3,1] data.root=null fleet.num_actors=2 fleet.num_actors=5 storage.root=/tmp/x "
+        "training.learning_rate=1e-3 tracking.uri=sqlite:///a=b.db".split(),
+    )
+    assert config.recipe == "plain" and config.seed == 7
+    assert config.model.partition == (3, 1) and config.data.root is None
+    assert config.fleet.num_actors == 5 and config.training.learning_rate == 0.001
+    assert config.tracking.uri == "sqlite:///a=b.db" and config.storage.root == Path("/tmp/x")
+
+
+def test_base_is_merged_key_by_key_without_its_description(folder: Path) -> None:
+    write(folder, middle="base: plain\nmodel: {width: 2}\n", top="base: middle\nmodel: {partition: [4]}\n")
+    config = load_experiment("top", [])
+    assert (config.recipe, config.description, config.seed) == ("top", "", 7)
+    assert (config.model.partition, config.model.width) == ((4,), 2.0)
+
+
+def test_a_path_is_a_recipe_and_its_base_may_be_a_path(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    write(folder / "deep", mine="base: other.yaml\nseed: 1\n", other="base: plain\nmodel: {width: 3}\n")
+    config = load_experiment(str(folder / "deep" / "mine.yaml"), [])
+    assert (config.recipe, config.seed, config.model.width) == ("mine", 1, 3.0)
+    assert config.model.partition == (2, 2)
+
+
+def test_a_stored_resolved_tree_keeps_its_recipe(folder: Path) -> None:
+    stored = folder / "config.yaml"
+    stored.write_text(to_yaml(load_experiment("plain", ["seed=9"])))
+    assert load_experiment(str(stored), []) == load_experiment("plain", ["seed=9"])
+
+
+def test_apply_overrides_replaces_and_validates_the_whole() -> None:
+    config = apply_overrides(ExperimentConfig(), {"model.partition": [1, 3], "freezing.phi": 0.5})
+    assert config.model.partition == (1, 3) and config.freezing.phi == 0.5
+    assert apply_overrides(config, {}) == config
+    with pytest.raises(UserError, match="federation: cohort_size=20 is above num_devices=3"):
+        apply_overrides(config, {"federation.num_devices": 3})
+
+
+def test_flat_values_are_overrides_again() -> None:
+    config = apply_overrides(ExperimentConfig(), {"model.partition": [1, 3], "data.download": True})
+    flat = flatten(config)
+    assert (flat["model.partition"], flat["data.download"], flat["data.root"]) == ("[1, 3]", "true", "null")
+    assert flat["model.name"] == "cnn" and flat["storage.root"] == "runs"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.batch_size=-3", "training.batch_size=-3: must be greater than 0 (in override)"),
+        ("training.batch_size=x", "training.batch_size=x: must be an integer greater than 0 (in override)"),
+        ("training.momentum=1", "training.momentum=1: must be less than 1 (in override)"),
+        ("freezing.fit_rounds=1", "freezing.fit_rounds=1: must be at least 2 (in override)"),
+        ("training.learning_rate=.nan", "training.learning_rate=NaN: must be a finite number (in override)"),
+        (
+            "training.weight_decay=.inf",
+            "training.weight_decay=Infinity: must be a finite number (in override)",
+        ),
+        ("data.split.name=x", "data.split.name=x: must be one of iid, dirichlet, shards (in override)"),
+        ("data.root=[a]", 'data.root=["a"]: must be a path or null (in override)'),
+        ("seed=true", "seed=true: must be an integer at least 0 (in override)"),
+        ("tracking.experiment=24", "tracking.experiment=24: must be text (put it in quotes) (in override)"),
+        ("federation.quotas.shares=[1,x]", "federation.quotas.shares[1]=x: must be a number greater than 0"),
+        ("model=3", "model=3: model is a section; set its keys: name, width, partition (in override)"),
+        ("foo", "override 'foo': must be dotted.key=value"),
+        ("=3", "override '=3': must be dotted.key=value"),
+        ("model.name=[a", "override 'model.name=[a': broken YAML: "),
+        ("lr=3", "unknown key 'lr' (in override); the tree has recipe, description, seed, data, "),
+        ("federation.cohort_size=200", "federation: cohort_size=200 is above num_devices=100 (in override)"),
+        ("federation.quotas.name=file", "federation.quotas: quotas.name=file needs path (in override)"),
+    ],
+)
+def test_mistakes_in_overrides(folder: Path, override: str, message: str) -> None:
+    assert error("plain", override).startswith(message)
+
+
+@pytest.mark.parametrize("value", ["1.5", "[2,-1]", "null", "true", "{a: 1}", "[2, true]"])
+def test_one_line_for_a_union(folder: Path, value: str) -> None:
+    message = error("plain", f"model.partition={value}")
+    assert message.startswith("model.partition=") and ";" not in message
+    assert "text, or an integer greater than 0, or a list, each item an integer greater than 0" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("training.lr", "training.learning_rate"),
+        ("training.batchsize", "training.batch_size"),
+        ("quotas.low_mb", "federation.quotas.low_mb"),
+        ("training.max_rounds", "freezing.max_rounds"),
+        ("data.split.aplha", "data.split.alpha"),
+        ("training.batch_size.x", "training.batch_size"),
+        ("sed", "seed"),
+    ],
+)
+def test_unknown_keys_name_the_nearest_one(folder: Path, key: str, nearest: str) -> None:
+    assert error("plain", f"{key}=1").startswith(
+        f"unknown key '{key}' (in override); did you mean '{nearest}'?"
+    )
+
+
+def test_unknown_key_lists_a_short_section(folder: Path) -> None:
+    assert error("plain", "model.colour=1").endswith("; model has name, width, partition")
+
+
+def test_several_mistakes_are_one_line(folder: Path) -> None:
+    assert error("plain", "training.batch_size=0", "seed=x", "seed=-1") == (
+        "seed=-1: must be at least 0 (in override); "
+        "training.batch_size=0: must be greater than 0 (in override)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "{path}: is empty"),
+        ("# nothing\n", "{path}: is empty"),
+        ("- 1\n", "{path}: must hold sections with keys, not [1]"),
+        ("seed: 1\nmodel: [1\nx: 2\n", "{path}:3: broken YAML: expected ',' or ']', but got ':'"),
+        ("seed: 1\nseed: 2\n", "{path}:2: broken YAML: key 'seed' is given twice"),
+        ("seed: -1\n", "seed=-1: must be at least 0 (in recipe bad)"),
+        ("model:\n", "model=null: model is a section; set its keys: name, width, partition (in recipe bad)"),
+        ("modle: {name: x}\n", "unknown key 'modle' (in recipe bad); did you mean 'model'?"),
+        (
+            "data: {split: {nam: x}}\n",
+            "unknown key 'data.split.nam' (in recipe bad); did you mean 'data.split.name'?",
+        ),
+        ("data.root: x\n", "key 'data.root': write it as nested sections (in recipe bad)"),
+        ("1: 2\n", "unknown key '1' (in recipe bad)"),
+        ("'': 2\n", "unknown key '' (in recipe bad)"),
+        ("base: 3\n", "base=3: must be a recipe's name or path (in recipe bad)"),
+        ("base: plane\n", "unknown recipe 'plane'; did you mean 'plain'?"),
+        ("base: bad\n", "recipes extend each other in a circle: bad -> bad"),
+        ("base: gone.yaml\n", "cannot read recipe gone.yaml: No such file or directory"),
+    ],
+)
+def test_mistakes_in_recipes(folder: Path, text: str, message: str) -> None:
+    write(folder, bad=text)
+    assert error("bad").startswith(message.format(path=folder / "bad.yaml"))
+
+
+def test_unknown_and_unreadable_recipes(folder: Path) -> None:
+    assert error("plian").startswith("unknown recipe 'plian'; did you mean 'plain'? (known: plain)")
+    assert error("a\0.yaml").startswith("cannot read recipe")
+    (folder / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    (folder / "dir.yaml").mkdir()
+    assert error(str(folder / "binary.yaml")).endswith("it is not a text file")
+    assert error(str(folder / "dir.yaml")).endswith("Is a directory")
+
+
+def test_recipes_in_a_circle(folder: Path) -> None:
+    write(folder, a="base: b\n", b="base: c.yaml\n", c="base: b\n")
+    assert error("a") == "recipes extend each other in a circle: b -> c -> b"
+
+
+def test_the_layer_at_fault_is_named(folder: Path) -> None:
+    write(folder, low="training: {batch_size: 0}\n", high="base: low\nseed: 3\n")
+    assert error("high") == "training.batch_size=0: must be greater than 0 (in recipe low)"
+    assert load_experiment("high", ["training.batch_size=8"]).training.batch_size == 8
+
+
+def test_from_yaml_knows_no_base() -> None:
+    with pytest.raises(UserError, match=r"unknown key 'base' \(in run 3\)"):
+        from_yaml("base: plain\n", "run 3")

@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from profl_ray.config import DataConfig, SplitConfig
+from profl_ray.errors import UserError
+from profl_ray.federation import PARTITIONERS, DataSplit, split_images
+
+LABELS = np.repeat(np.arange(5), 40)
+
+
+def _config(name="iid", images_per_device=None, **options):
+    return DataConfig(images_per_device=images_per_device, split=SplitConfig(name=name, **options))
+
+
+@given(
+    st.sampled_from(sorted(PARTITIONERS)),
+    st.lists(st.integers(0, 4), min_size=4, max_size=150),
+    st.integers(1, 8),
+    st.integers(1, 20) | st.none(),
+    st.floats(0.05, 1e4),
+    st.integers(0, 2**40),
+)
+def test_splits_are_disjoint_and_complete(name, labels, num_devices, images_per_device, alpha, seed):
+    all_labels = np.array(labels)
+    config = _config(name, images_per_device, alpha=alpha, max_tries=20)
+    try:
+        split = split_images(all_labels, 5, num_devices, config, seed)
+    except UserError:
+        assume(False)
+    assert len(split.indices) == num_devices
+    assert all(share.dtype == np.int64 and (np.diff(share) > 0).all() for share in split.indices)
+    dealt = np.concatenate(split.indices)
+    assert len(np.unique(dealt)) == len(dealt)
+    assert len(dealt) == (num_devices * images_per_device if images_per_device else len(labels))
+    assert set(dealt.tolist()) <= set(range(len(labels)))
+    assert split.sizes.min() >= 2
+    again = split_images(all_labels, 5, num_devices, config, seed)
+    assert again.digest == split.digest
+
+
+@pytest.mark.parametrize("name", sorted(PARTITIONERS))
+def test_another_seed_gives_another_split(name):
+    digests = {split_images(LABELS, 5, 4, _config(name), seed).digest for seed in range(4)}
+    assert len(digests) == 4
+
+
+def test_a_part_keeps_the_mix_of_classes():
+    labels = np.repeat(np.arange(3), [100, 200, 300])
+    split = split_images(labels, 3, 6, _config(images_per_device=10), 0)
+    assert split.sizes.tolist() == [10] * 6
+    assert split.histogram(labels, 3).sum(axis=0).tolist() == [10, 20, 30]
+
+
+def test_too_few_images_for_images_per_device():
+    with pytest.raises(
+        UserError, match=r"images_per_device=51 .* needs 204 .* has 200: at most 50 per device"
+    ):
+        split_images(LABELS, 5, 4, _config(images_per_device=51), 0)
+
+
+def test_too_few_images_for_min_images():
+    with pytest.raises(UserError, match=r"200 training images are too few .*num_devices=101 .*min_images=2"):
+        split_images(LABELS, 5, 101, _config(), 0)
+
+
+def test_shards_below_min_images():
+    config = _config("shards", shards_per_device=30, min_images=20)
+    with pytest.raises(
+        UserError, match=r"smallest share of 10 devices has \d+ images, below .*min_images=20"
+    ):
+        split_images(LABELS, 5, 10, config, 0)
+
+
+def test_an_unknown_split_is_named():
+    config = DataConfig.model_construct(split=SplitConfig.model_construct(name="dirichlett"))
+    with pytest.raises(UserError, match="unknown split 'dirichlett'; did you mean 'dirichlet'"):
+        split_images(LABELS, 5, 4, config, 0)
+
+
+def test_the_digest_sees_sizes_and_indices():
+    def digest(*shares):
+        return DataSplit(tuple(np.array(share, np.int64) for share in shares)).digest
+
+    digests = {digest([0, 1], [2]), digest([0], [1, 2]), digest([0, 2], [1]), digest([0, 1, 2], [])}
+    assert len(digests) == 4
+    assert digest([0, 1], [2]) == digest([0, 1], [2])
+
+
+def test_json_tells_digest_sizes_and_histogram():
+    labels = np.array([0, 1, 1, 0])
+    split = DataSplit((np.array([0, 1, 2]), np.array([3])))
+    told = json.loads(json.dumps(split.to_json(labels, 2)))
+    assert told == {"digest": split.digest, "sizes": [3, 1], "histogram": [[1, 2], [1, 0]]}
