@@ -12,7 +12,7 @@ class SplitConfig(Section):
     """How the training images are dealt to the devices."""
 
     name: Literal["iid", "dirichlet", "shards"] = "iid"
-    """iid: equal random shares; dirichlet: per class over devices; shards: sorted by label, dealt in pieces."""
+    """iid: equal random shares; dirichlet: per class over devices; shards: label-sorted pieces."""
     alpha: PositiveFloat = 0.5
     """dirichlet: concentration of the per-class distribution over devices; smaller is more skewed."""
     shards_per_device: PositiveInt = 2

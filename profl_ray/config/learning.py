@@ -25,7 +25,7 @@ class ProFLOptions(Section):
     shrinking: bool = True
     """Run the shrinking stage; without it growing starts from random weights (ablation)."""
     output_module: Literal["proxies", "head"] = "proxies"
-    """proxies: one convolution per later block, then pool and FC (the paper); head: pool and FC alone."""
+    """proxies: a convolution per later block, pool and FC (the paper); head: pool and FC alone."""
     initialisation: Literal["corresponding", "carry"] = "corresponding"
     """Output module of growing step t > 1: that of the matching shrinking step, or the last growing step's."""
     frozen_bn: Literal["batch", "eval"] = "batch"

@@ -31,6 +31,8 @@ class ClutterFilter:
             # A failed job's message repeats its log to the end; shown already if the job ever started.
             self._repeating = self._started and "last available logs" in text
             return re.sub(r", last available logs.*", "", text.removeprefix("Status message: ")) + "\n"
+        if "is now ignored by default when packaging" in text:  # .git: just what we want
+            return None
         if record["level"] in ("INFO", "SUCC", "DEBUG") or not text.strip("-"):
             return None
         return f"{text}\n" if record["where"].startswith("cli.py:") else line

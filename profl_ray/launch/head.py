@@ -10,6 +10,7 @@ from typing import Self
 
 from profl_ray.errors import UserError
 from profl_ray.launch import processes
+from profl_ray.launch.guard import Guard
 from profl_ray.launch.ports import free_ports, require_free
 from profl_ray.launch.rest import JobServer
 from profl_ray.launch.scratch import Scratch
@@ -69,7 +70,7 @@ def head_command(ports: list[int], folder: Path, num_cpus: int | None) -> list[s
 class LocalHead:
     """Context manager: inside it a Ray head answers at `address`; after it nothing of it is left.
 
-    On kill -9 of us the kernel sends the head SIGTERM; only its folder stays, until the next start.
+    On kill -9 of us a guard process does the clean-up a few seconds later.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class LocalHead:
         self._log = self._scratch.path / "head.log"
         try:
             command = head_command(self._ports, self._scratch.path / "ray", self._num_cpus)
+            self._guard = Guard(str(self._scratch.path), self._scratch.path)
             with self._log.open("wb") as log:
                 self._child = processes.start(command, self._environment(), str(self._scratch.path), log)
+            self._guard.watch(self._child.pid)
             self._wait_until_up()
         except BaseException:  # Ctrl-C too: a head that is half up must go as well
             self._stop()
@@ -145,4 +148,6 @@ class LocalHead:
         with uninterrupted():
             if hasattr(self, "_child"):
                 processes.end(self._child, str(self._scratch.path))
+            if hasattr(self, "_guard"):
+                self._guard.dismiss()
             self._scratch.remove()

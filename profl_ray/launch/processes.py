@@ -19,7 +19,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Process(NamedTuple):
-    """One running process; the start time tells it from a later one that got the same pid."""
+    """One running process; the start time tells it from a later one that got the same pid.
+
+    Parent and session are as they were when it was found; only pid and start time identify it.
+    """
 
     pid: int
     parent: int
@@ -54,20 +57,25 @@ def end(child: subprocess.Popen[bytes], mark: str, grace_seconds: float = 10.0) 
         deadline = time.monotonic() + grace_seconds
         while not _has_ended(child) and time.monotonic() < deadline:
             time.sleep(0.05)
-    deadline = time.monotonic() + 5.0
-    while time.monotonic() < deadline:
-        left = known.intersection(_running())
-        left.update(family(child.pid, mark, reaped=child.returncode is not None))
-        if not left:
-            break
-        for process in left:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.1)
+    sweep(child.pid, mark, known, reaped=child.returncode is not None)
     if not _PROC.is_dir():  # no /proc (macOS): at least the process group, which is ours alone
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+
+
+def sweep(pid: int, mark: str, known: set[Process], reaped: bool = False) -> None:
+    """SIGKILL the recorded processes and the rest of the family, until none is left (or 5 s are over)."""
+    born = {(process.pid, process.started) for process in known}  # not the parent: it may change
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        left = {p for p in running() if (p.pid, p.started) in born}.union(family(pid, mark, reaped))
+        if not left:
+            return
+        for process in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process.pid, signal.SIGKILL)
+        time.sleep(0.1)
 
 
 def family(pid: int, mark: str, reaped: bool = False) -> list[Process]:
@@ -76,12 +84,12 @@ def family(pid: int, mark: str, reaped: bool = False) -> list[Process]:
     One test is not enough: a daemon loses its parent, a Ray job opens a new session, and a process that
     renames itself (ray::IDLE) overwrites its environment. `reaped`: the number may be a stranger's now.
     """
-    running = _running()
+    everybody = running()
     ours = set() if reaped else {pid}
-    ours |= {p.pid for p in running if p.session == pid or _environment_has(p.pid, f"{MARK}={mark}")}
-    while more := {p.pid for p in running if p.parent in ours} - ours:
+    ours |= {p.pid for p in everybody if p.session == pid or _environment_has(p.pid, f"{MARK}={mark}")}
+    while more := {p.pid for p in everybody if p.parent in ours} - ours:
         ours |= more
-    return [p for p in running if p.pid in ours and p.pid != os.getpid()]
+    return [p for p in everybody if p.pid in ours and p.pid != os.getpid()]
 
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
@@ -91,7 +99,8 @@ def _has_ended(child: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _running() -> list[Process]:
+def running() -> list[Process]:
+    """Return all processes of this machine that are not dead yet."""
     found = []
     for entry in _PROC.glob("[0-9]*"):
         try:

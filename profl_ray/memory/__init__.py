@@ -5,10 +5,11 @@ from profl_ray.memory.cache import NeedEstimator
 from profl_ray.memory.cap import is_out_of_memory, memory_cap
 from profl_ray.memory.estimate import estimate_need
 from profl_ray.memory.measure import measure_peak_bytes
-from profl_ray.memory.need import MIB, Need
+from profl_ray.memory.need import MIB, Demand, Need
 
 __all__ = [
     "MIB",
+    "Demand",
     "Need",
     "NeedEstimator",
     "estimate_need",

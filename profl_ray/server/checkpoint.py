@@ -53,9 +53,7 @@ def read_checkpoint(folder: Path) -> Snapshot:
         tensors = (folder / TENSORS).read_bytes()
         header = json.loads((folder / FACTS).read_text())
         if header["version"] != VERSION:
-            raise UserError(
-                f"checkpoint {folder}: version {header['version']}, this program reads {VERSION}"
-            )
+            raise UserError(f"checkpoint {folder}: version {header['version']}, this program reads {VERSION}")
         if sha256(tensors).hexdigest() != header["tensors_sha256"]:
             raise UserError(f"checkpoint {folder}: {TENSORS} does not match its checksum")
         return Snapshot(load(tensors), header["facts"])

@@ -74,9 +74,7 @@ class Experiment:
                 )
 
 
-def make_network(
-    config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int
-) -> Network:
+def make_network(config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int) -> Network:
     """Return the configured network; UserError for an unknown model or a partition that does not fit."""
     model = config.model
     stages = find_family(model.name).stages
@@ -95,9 +93,7 @@ def need_estimator(storage_root: Path) -> NeedEstimator:
     return NeedEstimator(storage_root / "cache" / "needs")
 
 
-def assemble(
-    config: ExperimentConfig, load: Callable[..., ImageData] = load_data
-) -> Experiment:
+def assemble(config: ExperimentConfig, load: Callable[..., ImageData] = load_data) -> Experiment:
     """Build the experiment: data, split, network, needs, quotas. Raises UserError for what cannot be."""
     # The cheap mistakes first: a name or a partition, before the data set is read.
     find_family(config.model.name)

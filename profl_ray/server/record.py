@@ -21,7 +21,7 @@ class RoundRecord:
     step_ended: bool
     """Whether the step ended with this round."""
     end_reason: str
-    """Why the step ended: frozen, max_rounds, fixed_rounds, ...; empty while it goes on."""
+    """Why the step ended: slope, max_rounds, fixed_rounds, ...; empty while it goes on."""
     units_grown: int
     """Units of the model that are trained for good; rises to the model's number of units."""
     test_accuracy: float | None

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from profl_ray.federation import draw_cohort
-from profl_ray.memory import MIB
+from profl_ray.memory import MIB, Demand
 from profl_ray.randomness import numpy_stream
 from profl_ray.server.checkpoint import Snapshot
 from profl_ray.server.experiment import Experiment
@@ -42,7 +42,8 @@ class Server:
         peaks_mib = [self._measured_peak_mib(plan, index) for index in range(len(plan.states))]
         choice = self.strategy.assign(needs_mib, self.experiment.quotas_mib)
         cohort = self._draw_cohort(plan, np.flatnonzero(choice >= 0))
-        result = self._train(plan, cohort, choice, np.maximum(needs_mib, peaks_mib))
+        demands = tuple(Demand(*pair) for pair in zip(needs_mib, peaks_mib, strict=True))
+        result = self._train(plan, cohort, choice, demands)
         self.strategy.merge(result.sums)
         progress = self.strategy.progress()
         evaluation = self._evaluate_if_due(plan, progress)
@@ -98,7 +99,7 @@ class Server:
         return draw_cohort(eligible, self.config.federation.cohort_size, generator)
 
     def _train(
-        self, plan: Plan, cohort: np.ndarray, choice: np.ndarray, peaks_mib: np.ndarray
+        self, plan: Plan, cohort: np.ndarray, choice: np.ndarray, demands: tuple[Demand, ...]
     ) -> GroupResult:
         """Cut the cohort into groups, whose number does not depend on the fleet, and sum them in order."""
         groups = [
@@ -109,7 +110,7 @@ class Server:
                     DeviceOrder(int(device), int(choice[device]), float(self.experiment.quotas_mib[device]))
                     for device in devices
                 ),
-                tuple(float(peak) for peak in peaks_mib),
+                demands,
             )
             for index, devices in enumerate(np.array_split(cohort, self.config.fleet.cohort_groups))
             if len(devices)
@@ -133,5 +134,3 @@ def _mean_loss(result: GroupResult) -> float | None:
     losses = [(report.loss, report.num_images) for report in result.reports if report.loss is not None]
     num_images = sum(images for _, images in losses)
     return sum(loss * images for loss, images in losses) / num_images if losses else None
-
-

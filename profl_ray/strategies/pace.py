@@ -14,7 +14,9 @@ from profl_ray.training import State
 class StepPace:
     """Counts the rounds of a step and keeps the sampled scalars of its active block (paper, section 6)."""
 
-    def __init__(self, rule: FreezeRule, names: Sequence[str], num_scalars: int, seed: int, step: int) -> None:
+    def __init__(
+        self, rule: FreezeRule, names: Sequence[str], num_scalars: int, seed: int, step: int
+    ) -> None:
         self.rule = rule
         self.names = names
         self.num_scalars = num_scalars

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from profl_ray.config import ProFLOptions
-from profl_ray.models import DistillationPlan, Network, SubModelPlan
+from profl_ray.models import DistillationPlan, SubModelPlan
 from profl_ray.strategies.base import (
     Plan,
     Progress,
@@ -249,5 +249,3 @@ class ProFL(Strategy):
         if not self.finished:
             self._begin_pace()
             self.pace.load(facts["rounds_done"], tensors.get("snapshots", np.empty((0, 0), np.float32)))
-
-

@@ -87,6 +87,7 @@ def movement_figure(
                 mfc=INK if filled else "white",
                 mec=INK,
                 zorder=4,
+                clip_on=False,
             )
     upper.plot([], [], marker="D", ms=6, ls="", mfc=INK, mec=INK, label="frozen by the rule")
     upper.plot([], [], marker="D", ms=6, ls="", mfc="white", mec=INK, label="ended otherwise")
@@ -95,7 +96,7 @@ def movement_figure(
     upper.set_ylabel("Effective movement\n(0 to 1)")
     _slope_axis(lower, records, phi)
     whole_rounds(lower)
-    if short or any(len(step) < 12 for step in steps_of(records)):
+    if short:
         lower.set_xlabel(f"Round ({KEY})")
     return figure
 

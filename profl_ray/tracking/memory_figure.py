@@ -43,7 +43,7 @@ def memory_figure(
     if full_need_mib:
         for axes in (upper, lower):
             axes.axvline(full_need_mib, color=INK, lw=1.0, ls="--")
-        able = f", {_able(quotas, full_need_mib):.0%} of devices" if len(quotas) else ""
+        able = f" ({100 * _able(quotas, full_need_mib):.0f} % of devices)" if len(quotas) else ""
         upper.annotate(
             f"full training\n{full_need_mib:.4g} MiB{able}",
             (full_need_mib, 0.97),
@@ -88,7 +88,7 @@ def _draw_needs(axes: Axes, needs: Sequence[StepNeed], quotas: np.ndarray, limit
         edge = max(need, measured or 0.0)
         if measured is not None:
             axes.plot([measured], [place], marker="|", ms=9, mew=2, color=INK, ls="")
-        able = f", {_able(quotas, need):.0%}" if len(quotas) else ""
+        able = f" ({100 * _able(quotas, need):.0f} % of devices)" if len(quotas) else ""
         axes.annotate(
             f"{need:.4g} MiB{able}",
             (edge, place),

@@ -37,6 +37,7 @@ def train_locally(
             batch_images = images[batch]
             if augment:
                 batch_images = crop_and_flip(batch_images, generator)
+            batch_images = batch_images.contiguous(memory_format=torch.channels_last)
             loss = task.train_batch(model, optimizer, batch_images, labels[batch])
             loss_sum += loss.double().cpu() * len(batch)
             num_seen += len(batch)
@@ -48,6 +49,7 @@ def probe_batches(model: nn.Module, task: LocalTask, device: torch.device) -> No
     optimizer = task.make_optimizer(model)
     for _ in range(2):
         images = torch.zeros(task.batch_size, *task.image_shape, device=device)
+        images = images.contiguous(memory_format=torch.channels_last)
         labels = torch.from_numpy(np.arange(task.batch_size) % task.num_classes).to(device)
         task.train_batch(model, optimizer, images, labels)
         del images, labels

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from profl_ray.memory import Demand
 from profl_ray.training.task import LocalTask
 
 
@@ -39,8 +40,8 @@ class GroupOrder:
     stream: tuple[str | int, ...]
     """Name of the round in the random streams."""
     devices: tuple[DeviceOrder, ...]
-    peaks_mib: tuple[float, ...]
-    """Per task: the larger of predicted need and measured peak."""
+    demands: tuple[Demand, ...]
+    """Per task: what it takes."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import nn
 
 from profl_ray.errors import MemoryQuotaExceeded
 from profl_ray.federation import DataSplit, ImageData
-from profl_ray.memory import MIB, is_out_of_memory, measure_peak_bytes, memory_cap
+from profl_ray.memory import is_out_of_memory, measure_peak_bytes, memory_cap
 from profl_ray.models import state_tensors
 from profl_ray.training.evaluate import evaluate_images
 from profl_ray.training.images import Normaliser
@@ -95,9 +95,9 @@ class DeviceWorker:
         failure, loss, sums = None, None, {}
         try:
             if self.settings.enforce_quotas:
-                peak_mib = order.peaks_mib[device_order.task_index]
-                if peak_mib > quota_mib:
-                    raise MemoryQuotaExceeded(device, state.task.step, peak_mib, quota_mib, "before training")
+                demand = order.demands[device_order.task_index]
+                if reason := demand.refusal(quota_mib):
+                    raise MemoryQuotaExceeded(device, state.task.step, demand.mib, quota_mib, reason)
             loss, moving = self._train_capped(device_order, state, (*order.stream, device))
             # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
             sums[device_order.task_index] = TaskSum(moving * np.float32(len(indices)), len(indices))
@@ -121,9 +121,7 @@ class DeviceWorker:
         try:
             if capped:
                 with memory_cap(allowance, self.device):
-                    loss = train_locally(
-                        model, task, images, labels, settings.augment, settings.seed, stream
-                    )
+                    loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
             else:
                 loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
         except RuntimeError as error:
@@ -147,7 +145,8 @@ class DeviceWorker:
                 del self.residents[next(iter(self.residents))]
             with torch.device("meta"):
                 model = state.task.build()
-            model.to_empty(device=self.device)
+            # Channels last: 10 to 25 % faster on a CPU, and its kernels keep fewer copies (docs/memory.md).
+            model.to_empty(device=self.device).to(memory_format=torch.channels_last)
             resident = self.residents[state.task] = _Resident(model)
         tensors = state_tensors(resident.model)
         if resident.frozen_version != state.frozen_version:
@@ -155,8 +154,3 @@ class DeviceWorker:
             resident.frozen_version = state.frozen_version
         state.task.moving.load(tensors, state.moving)
         return resident.model
-
-
-def peak_mib(need_mib: float, measured_bytes: int) -> float:
-    """Return the larger of prediction and measurement, in MiB."""
-    return max(need_mib, measured_bytes / MIB)

@@ -29,7 +29,7 @@ def make_records(blocks=2, patience=8, seed=0, limit=None):
     records, number, ever, accuracy = [], 0, set(), 0.1
     for index, (stage, block, rounds) in enumerate(schedule(blocks, patience)):
         need = NEEDS_MIB[blocks][block]
-        able = np.flatnonzero(QUOTAS_MIB >= need)
+        able = np.flatnonzero(need <= QUOTAS_MIB)
         ceiling = {"shrink": 0.62, "map": accuracy, "grow": 0.74 + 0.16 * block / blocks}[stage]
         start = 0.25 if stage == "shrink" else min(accuracy, ceiling) - 0.05
         for step_round in range(1, rounds + 1):
@@ -111,7 +111,11 @@ def plans():
             settings = {"model.partition": "[4,4]" if blocks == 2 else "[2,2,2,2]", "freezing.phi": str(phi)}
             status, limit, tags = "FINISHED", None, {}
             if blocks == 4 and phi == 0.1:
-                status, limit, tags = "FAILED", 21, {"profl_ray.reason": "ActorDiedError: <killed> by the kernel"}
+                status, limit, tags = (
+                    "FAILED",
+                    21,
+                    {"profl_ray.reason": "ActorDiedError: <killed> by the kernel"},
+                )
             if blocks == 2 and phi == 0.5:
                 status, limit = "KILLED", 9
             records = make_records(blocks, 4 + 7 * place, seed=blocks + place, limit=limit)
@@ -138,7 +142,14 @@ def make_sweep():
         summary = latest | (make_summary(records) if status == "FINISHED" else {})
         trials.append(
             TrialData(
-                name, name, status, make_params(settings), summary, history, tags, list(map(float, QUOTAS_MIB))
+                name,
+                name,
+                status,
+                make_params(settings),
+                summary,
+                history,
+                tags,
+                list(map(float, QUOTAS_MIB)),
             )
         )
     return SweepData(

@@ -134,8 +134,15 @@ def test_every_recipe_of_the_package_loads(name: str) -> None:
 def test_overrides_are_yaml_and_later_ones_win(folder: Path) -> None:
     config = load_experiment(
         "plain",
-        "model.partition=[3,1] data.root=null fleet.num_actors=2 fleet.num_actors=5 storage.root=/tmp/x "
-        "training.learning_rate=1e-3 tracking.uri=sqlite:///a=b.db".split(),
+        [
+            "model.partition=[3,1]",
+            "data.root=null",
+            "fleet.num_actors=2",
+            "fleet.num_actors=5",
+            "training.learning_rate=1e-3",
+            "tracking.uri=sqlite:///a=b.db",
+            "storage.root=/tmp/x",
+        ],
     )
     assert config.recipe == "plain" and config.seed == 7
     assert config.model.partition == (3, 1) and config.data.root is None

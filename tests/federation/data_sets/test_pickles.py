@@ -45,8 +45,7 @@ def test_a_batch_of_python_2_is_read(tmp_path):
     path = tmp_path / "data_batch_1"
     path.write_bytes(python2_batch(DATA, "labels", [3, 1, 2]))
     # The hand-made bytes are what NumPy itself takes for this array.
-    with pytest.warns(DeprecationWarning):
-        theirs = pickle.loads(path.read_bytes(), encoding="latin1")
+    theirs = pickle.loads(path.read_bytes(), encoding="latin1")
     batch = read_pickled_batch(path)
     assert batch["labels"] == theirs["labels"] == [3, 1, 2]
     np.testing.assert_array_equal(batch["data"], DATA)

@@ -1,0 +1,54 @@
+# Everything a person needs; `make` alone lists it. The commands below only set up .venv and call Python.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+# Quiet installs: no progress bars, no advice about pip itself.
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check install --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint ui clean check-python
+
+help: ## list the targets
+	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed ## install, start a local Ray, sweep, write the report, stop Ray
+	@$(RUN) -m profl_ray demo
+
+test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast ones first)
+	@$(RUN) -m pytest -m "not ray and not e2e"
+	@$(RUN) -m pytest -m "ray or e2e"
+
+test-fast: $(VENV)/.installed-dev ## the tests that start no Ray
+	@$(RUN) -m pytest -m "not ray and not e2e"
+
+lint: $(VENV)/.installed-dev ## ruff and mypy
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+
+ui: $(VENV)/.installed ## show the runs in the MLflow UI (Ctrl-C ends it)
+	@$(RUN) -m profl_ray ui
+
+clean: ## remove .venv, caches and builds (keeps runs/)
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is written only after a whole install; a failed one is tried again next time.
+$(VENV)/.installed: pyproject.toml | check-python
+	@echo "installing profl-ray into $(VENV) (PyTorch, Ray, MLflow: 2 to 5 minutes, about 6 GB, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | check-python
+	@echo "installing profl-ray and its test tools into $(VENV) (2 to 5 minutes, about 6 GB, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) ".[dev]"
+	@touch $(VENV)/.installed $@
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "profl-ray needs Python 3.11 or newer, and '$(PYTHON)' is not: try make PYTHON=python3.11" >&2; exit 1; }

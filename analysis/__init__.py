@@ -1,0 +1,7 @@
+"""Results of sweeps, read from MLflow: tables, figures, and one HTML report. Knows no trainer."""
+
+from analysis.report import write_report
+from analysis.rows import Row, result_rows
+from analysis.table import as_csv, as_markdown, as_text
+
+__all__ = ["Row", "as_csv", "as_markdown", "as_text", "result_rows", "write_report"]

@@ -1,0 +1,115 @@
+"""The table of results as plain text, Markdown and CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from analysis.rows import Row
+
+MISSING = "-"
+
+
+def headings(rows: Sequence[Row]) -> list[str]:
+    """Return the table's headings: the rank, what was swept, then the results with their units."""
+    return [
+        "#",
+        *setting_names(rows),
+        "accuracy",
+        "peak MiB",
+        "reduction",
+        "participation",
+        "rounds",
+        "rounds by step",
+        "up MiB",
+        "down MiB",
+        "seconds",
+    ]
+
+
+def setting_names(rows: Sequence[Row]) -> list[str]:
+    """Return the names of the swept settings; `trial` where nothing was swept."""
+    return list(dict.fromkeys(name for row in rows for name in row.settings)) or ["trial"]
+
+
+def cells(row: Row, names: Sequence[str]) -> list[str]:
+    """Return a row's cells in words; a trial that did not finish has its outcome in place of the accuracy."""
+    settings = [row.settings.get(name, MISSING) for name in names] if row.settings else [row.trial.name]
+    settings += [MISSING] * (len(names) - len(settings))
+    return [
+        MISSING if row.rank is None else str(row.rank),
+        *settings,
+        row.outcome if row.outcome != "finished" else percent(row.accuracy),
+        number(row.peak_mib),
+        percent(row.reduction),
+        percent(row.participation),
+        MISSING if row.rounds is None else str(row.rounds),
+        ", ".join(f"{step}: {rounds}" for step, rounds in row.rounds_by_step.items()) or MISSING,
+        number(row.uplink_mib),
+        number(row.downlink_mib),
+        number(row.seconds, digits=0),
+    ]
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    """Return the table in columns of blanks, and below it why trials failed.
+
+    Rounds by step are left out: they make lines that no terminal holds.
+    """
+    table = [headings(rows), *(cells(row, setting_names(rows)) for row in rows)]
+    skip = table[0].index("rounds by step")
+    table = [line[:skip] + line[skip + 1 :] for line in table]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    num_left = 1 + len(setting_names(rows))
+    lines = []
+    for line in table:
+        padded = [
+            cell.ljust(width) if place < num_left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "-" * sum(widths, 2 * (len(widths) - 1)))
+    return "\n".join([*lines, *_reasons(rows)])
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """Return the table in Markdown, and below it why trials failed."""
+    table = [headings(rows), *(cells(row, setting_names(rows)) for row in rows)]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
+    lines.insert(1, "|" + " --- |" * len(table[0]))
+    reasons = _reasons(rows)
+    return "\n".join([*lines, *([""] if reasons else []), *(f"* {line}" for line in reasons)])
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return the table as CSV with full precision; shares in [0, 1], nothing where there is no value."""
+    names = setting_names(rows)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["rank", "trial", "outcome", *(name for name in names if name != "trial")]
+        + ["accuracy", "peak_mib", "reduction", "participation", "rounds", "rounds_by_step"]
+        + ["uplink_mib", "downlink_mib", "seconds", "reason"]
+    )
+    for row in rows:
+        steps = ";".join(f"{step}={rounds}" for step, rounds in row.rounds_by_step.items())
+        writer.writerow(
+            [row.rank, row.trial.name, row.outcome]
+            + [row.settings.get(name, "") for name in names if name != "trial"]
+            + [row.accuracy, row.peak_mib, row.reduction, row.participation, row.rounds, steps]
+            + [row.uplink_mib, row.downlink_mib, row.seconds, row.trial.reason]
+        )
+    return out.getvalue()
+
+
+def percent(share: float | None) -> str:
+    """Return a share in [0, 1] in percent with one digit."""
+    return MISSING if share is None else f"{100 * share:.1f} %"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Return a number with thousands apart."""
+    return MISSING if value is None else f"{value:,.{digits}f}"
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    return [f"{row.label}: {row.outcome}: {row.trial.reason}" for row in rows if row.trial.reason]

@@ -1,0 +1,87 @@
+"""The result of a sweep in plain words: who won, by how much, and what it cost."""
+
+from collections.abc import Sequence
+
+from analysis.rows import Row
+from analysis.table import number, percent
+
+CLOSE = 0.01
+"""Differences of accuracy below one point are within what a single seed can show."""
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """Return one sentence that names the winner, or says that there is none."""
+    ranked = [row for row in rows if row.rank]
+    if not ranked:
+        return "No trial finished, so there is no winner yet."
+    best = ranked[0]
+    if len(rows) == 1:
+        return f"{_name(best)} reached {percent(best.accuracy)} test accuracy."
+    return f"{_name(best)} won with {percent(best.accuracy)} test accuracy."
+
+
+def reasons(rows: Sequence[Row]) -> list[str]:
+    """Return the sentences below the headline: cost, margin, the frugal choice, and what went wrong."""
+    ranked = [row for row in rows if row.rank]
+    sentences = []
+    if ranked:
+        sentences.append(_cost(ranked[0]))
+    if len(ranked) > 1:
+        sentences.append(_margin(ranked[0], ranked[1]))
+        sentences += _frugal(ranked)
+    unfinished: dict[str, int] = {}
+    for row in rows:
+        if not row.rank:
+            unfinished[row.outcome] = unfinished.get(row.outcome, 0) + 1
+    if unfinished:
+        words = ", ".join(f"{count} {outcome}" for outcome, count in unfinished.items())
+        sentences.append(f"Not in the ranking: {words} (of {len(rows)} trials).")
+    return sentences
+
+
+def _name(row: Row) -> str:
+    return row.label[:1].upper() + row.label[1:]
+
+
+def _cost(best: Row) -> str:
+    parts = []
+    if best.peak_mib is not None:
+        saved = "" if best.reduction is None else f", {percent(best.reduction)} below training the full model"
+        parts.append(f"a device needs at most {number(best.peak_mib)} MiB{saved}")
+    if best.participation is not None:
+        parts.append(f"on average {percent(best.participation)} of the devices could afford a step")
+    if best.rounds is not None:
+        parts.append(f"it took {best.rounds} rounds")
+    if best.uplink_mib is not None:
+        parts.append(f"the devices sent {number(best.uplink_mib)} MiB")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else "Its costs were not recorded."
+
+
+def _margin(best: Row, second: Row) -> str:
+    assert best.accuracy is not None and second.accuracy is not None
+    gap = best.accuracy - second.accuracy
+    text = f"The runner-up, {second.label}, is {100 * gap:.1f} points behind"
+    if gap < CLOSE:
+        return f"{text}: with one seed each, that may be chance."
+    return f"{text}."
+
+
+def _frugal(ranked: Sequence[Row]) -> list[str]:
+    """Return the choice that needs clearly less memory or fewer rounds for nearly the same accuracy."""
+    best = ranked[0]
+    assert best.accuracy is not None
+    found = []
+    near = [
+        row for row in ranked[1:] if row.accuracy is not None and best.accuracy - row.accuracy <= 2 * CLOSE
+    ]
+    lean = min((row for row in near if row.peak_mib), key=lambda row: row.peak_mib or 0.0, default=None)
+    if lean and lean.peak_mib and best.peak_mib and lean.peak_mib < 0.95 * best.peak_mib:
+        less = percent(1 - lean.peak_mib / best.peak_mib)
+        found.append(
+            f"Within two points, {lean.label} needs {less} less memory ({number(lean.peak_mib)} MiB)."
+        )
+    quick = min((row for row in near if row.rounds), key=lambda row: row.rounds or 0, default=None)
+    if quick and quick.rounds and best.rounds and quick.rounds < 0.9 * best.rounds:
+        found.append(f"Within two points, {quick.label} needs only {quick.rounds} of {best.rounds} rounds.")
+    return found
