@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check install --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint ui clean check-python
+.PHONY: help demo test test-fast lint ui clean
 
 help: ## list the targets
 	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
@@ -36,19 +36,20 @@ clean: ## remove .venv, caches and builds (keeps runs/)
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+  { echo "profl-ray needs Python 3.11 or newer, and '$(PYTHON)' is not: try make PYTHON=python3.11" >&2; exit 1; }
+
 # A stamp is written only after a whole install; a failed one is tried again next time.
-$(VENV)/.installed: pyproject.toml | check-python
+$(VENV)/.installed: pyproject.toml
+	@$(CHECK_PYTHON)
 	@echo "installing profl-ray into $(VENV) (PyTorch, Ray, MLflow: 2 to 5 minutes, about 6 GB, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | check-python
+$(VENV)/.installed-dev: pyproject.toml
+	@$(CHECK_PYTHON)
 	@echo "installing profl-ray and its test tools into $(VENV) (2 to 5 minutes, about 6 GB, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) ".[dev]"
 	@touch $(VENV)/.installed $@
-
-check-python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "profl-ray needs Python 3.11 or newer, and '$(PYTHON)' is not: try make PYTHON=python3.11" >&2; exit 1; }

@@ -85,18 +85,22 @@ def as_csv(rows: Sequence[Row]) -> str:
     names = setting_names(rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["rank", "trial", "outcome", *(name for name in names if name != "trial")]
-        + ["accuracy", "peak_mib", "reduction", "participation", "rounds", "rounds_by_step"]
-        + ["uplink_mib", "downlink_mib", "seconds", "reason"]
-    )
+    swept = [name for name in names if name != "trial"]
+    results = ("accuracy", "peak_mib", "reduction", "participation", "rounds")
+    traffic = ("uplink_mib", "downlink_mib", "seconds")
+    writer.writerow(["rank", "trial", "outcome", *swept, *results, "rounds_by_step", *traffic, "reason"])
     for row in rows:
-        steps = ";".join(f"{step}={rounds}" for step, rounds in row.rounds_by_step.items())
         writer.writerow(
-            [row.rank, row.trial.name, row.outcome]
-            + [row.settings.get(name, "") for name in names if name != "trial"]
-            + [row.accuracy, row.peak_mib, row.reduction, row.participation, row.rounds, steps]
-            + [row.uplink_mib, row.downlink_mib, row.seconds, row.trial.reason]
+            [
+                row.rank,
+                row.trial.name,
+                row.outcome,
+                *(row.settings.get(name, "") for name in swept),
+                *(getattr(row, name) for name in results),
+                ";".join(f"{step}={rounds}" for step, rounds in row.rounds_by_step.items()),
+                *(getattr(row, name) for name in traffic),
+                row.trial.reason,
+            ]
         )
     return out.getvalue()
 

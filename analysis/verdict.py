@@ -17,7 +17,7 @@ def headline(rows: Sequence[Row]) -> str:
     best = ranked[0]
     if len(rows) == 1:
         return f"{_name(best)} reached {percent(best.accuracy)} test accuracy."
-    return f"{_name(best)} won with {percent(best.accuracy)} test accuracy."
+    return f"{_name(best)} won: {percent(best.accuracy)} test accuracy."
 
 
 def reasons(rows: Sequence[Row]) -> list[str]:
@@ -40,7 +40,11 @@ def reasons(rows: Sequence[Row]) -> list[str]:
 
 
 def _name(row: Row) -> str:
-    return row.label[:1].upper() + row.label[1:]
+    settings = [f"{key} {value}" for key, value in row.settings.items()]
+    if not settings:
+        return row.trial.name or "The run"
+    listed = settings[0] if len(settings) == 1 else f"{', '.join(settings[:-1])} and {settings[-1]}"
+    return f"The trial with {listed}"
 
 
 def _cost(best: Row) -> str:

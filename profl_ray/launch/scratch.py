@@ -1,4 +1,4 @@
-"""Private folders for a head's sockets and logs: short paths, removed at the end or by a later start."""
+"""Private folders for sockets and logs: short paths, removed at the end or by a later start."""
 
 import fcntl
 import os
@@ -34,7 +34,7 @@ def _root() -> Path:
 
 
 def _remove_abandoned(root: Path) -> None:
-    """Delete what was left by a head whose owner was killed with -9."""
+    """Delete what was left by an owner that was killed with -9."""
     for lock in root.glob(f"{_PREFIX}*/lock"):
         try:
             if lock.parent.is_symlink() or lock.parent.stat().st_uid != os.getuid():

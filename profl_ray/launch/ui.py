@@ -1,6 +1,5 @@
 """The MLflow UI over the runs of a storage folder."""
 
-import tempfile
 import time
 from pathlib import Path
 from urllib.error import URLError
@@ -10,6 +9,7 @@ from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.head import base_environment, program
 from profl_ray.launch.ports import require_free
+from profl_ray.launch.scratch import Scratch
 from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
 
 _START_SECONDS = 90.0
@@ -39,13 +39,15 @@ def run_ui(storage_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Non
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     environment.pop("MLFLOW_TRACKING_URI", None)
-    with tempfile.TemporaryDirectory(prefix="profl-ray-ui-") as folder:
-        log = Path(folder) / "mlflow.log"
-        try:
-            with sigterm_as_interrupt():
-                _serve(ui_command(root, host, port), environment, log, f"http://{host}:{port}")
-        except KeyboardInterrupt:
-            print("the MLflow UI is stopped")
+    scratch = Scratch()
+    try:
+        with sigterm_as_interrupt():
+            log = scratch.path / "mlflow.log"
+            _serve(ui_command(root, host, port), environment, log, f"http://{host}:{port}")
+    except KeyboardInterrupt:
+        print("the MLflow UI is stopped")
+    finally:
+        scratch.remove()
 
 
 def _serve(command: list[str], environment: dict[str, str], log: Path, url: str) -> None:

@@ -1,6 +1,6 @@
 """The three figures of a trial: accuracy, effective movement, and memory against the quotas."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.bands import KEY, draw_steps
-from profl_ray.tracking.memory_figure import StepNeed, memory_figure, step_needs
+from profl_ray.tracking.memory_figure import StepMemory, memory_figure, step_needs
 from profl_ray.tracking.style import (
     COLOURS,
     FAINT,
@@ -21,7 +21,40 @@ from profl_ray.tracking.style import (
     whole_rounds,
 )
 
-__all__ = ["StepNeed", "accuracy_figure", "draw_accuracy", "memory_figure", "movement_figure", "step_needs"]
+__all__ = [
+    "StepMemory",
+    "accuracy_figure",
+    "draw_accuracy",
+    "memory_figure",
+    "movement_figure",
+    "run_figures",
+    "step_needs",
+]
+
+
+def run_figures(
+    records: Sequence[RoundRecord],
+    quotas_mib: Sequence[float] | np.ndarray,
+    needs_mib: Mapping[str, float] | None = None,
+    full_need_mib: float | None = None,
+    phi: float | None = None,
+) -> dict[str, Figure]:
+    """Return the figures of a run by name: accuracy, effective_movement (where recorded) and memory.
+
+    `needs_mib`: predicted need of every step of the schedule, those that were never reached too; default:
+    the steps of `records`.
+    """
+    seen = {name: (need, measured) for name, need, measured in step_needs(records)}
+    names = seen if needs_mib is None else needs_mib
+    steps: list[StepMemory] = []
+    for name in names:
+        need, measured = seen.get(name, (0.0, None))
+        steps.append((name, need if needs_mib is None else needs_mib[name], measured))
+    figures = {"accuracy": accuracy_figure(records)}
+    if any(record.effective_movement is not None for record in records):
+        figures["effective_movement"] = movement_figure(records, phi)
+    figures["memory"] = memory_figure(steps, quotas_mib, full_need_mib)
+    return figures
 
 
 @styled

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.style import COLOURS, FILLS, HATCHES, INK, message, panels, percent, steps_of, styled
 
-StepNeed = tuple[str, float, float | None]
+StepMemory = tuple[str, float, float | None]
 """A step in words, its predicted need and its measured peak (or None), both in MiB."""
 
 
-def step_needs(records: Sequence[RoundRecord]) -> list[StepNeed]:
+def step_needs(records: Sequence[RoundRecord]) -> list[StepMemory]:
     """Return each step of a run with the largest need and the largest measured peak of its rounds, MiB."""
-    needs: list[StepNeed] = []
+    needs: list[StepMemory] = []
     for step in steps_of(records):
         measured = [record.measured_peak_mib for record in step if record.measured_peak_mib is not None]
         needs.append((step[0].step, max(r.need_mib for r in step), max(measured, default=None)))
@@ -24,7 +24,7 @@ def step_needs(records: Sequence[RoundRecord]) -> list[StepNeed]:
 
 @styled
 def memory_figure(
-    needs: Sequence[StepNeed],
+    needs: Sequence[StepMemory],
     quotas_mib: Sequence[float] | np.ndarray,
     full_need_mib: float | None = None,
     title: str = "Memory by step against the devices' quotas",
@@ -73,7 +73,7 @@ def _draw_quotas(axes: Axes, quotas: np.ndarray, limit: float) -> None:
     axes.set_ylabel("Devices that\ncan afford it")
 
 
-def _draw_needs(axes: Axes, needs: Sequence[StepNeed], quotas: np.ndarray, limit: float) -> None:
+def _draw_needs(axes: Axes, needs: Sequence[StepMemory], quotas: np.ndarray, limit: float) -> None:
     for place, (name, need, measured) in enumerate(needs):
         stage = name.split(" ")[0]
         axes.barh(

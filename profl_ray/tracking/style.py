@@ -15,7 +15,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 """Okabe and Ito's palette."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-HATCHES = {"shrink": "", "map": "....", "grow": "///"}
+HATCHES = {"shrink": "", "map": "xxx", "grow": "///"}
 INK = "#222222"
 FAINT = "#8a8a8a"
 BANDS = {"shrink": "#eef3f8", "map": "#dfe4ea", "grow": "#fdf1e3"}

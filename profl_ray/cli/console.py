@@ -1,0 +1,93 @@
+"""What a run shows while it trains: a bar on a terminal, a line a round elsewhere."""
+
+import sys
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.server.record import RoundRecord
+
+
+def round_line(record: RoundRecord) -> str:
+    """Return a round in one line."""
+    parts = [f"round {record.round:4d}", f"{record.step:8s} {record.step_round:3d}"]
+    if record.test_accuracy is not None:
+        parts.append(f"accuracy {record.test_accuracy:.4f}")
+    if record.train_loss is not None:
+        parts.append(f"loss {record.train_loss:.4f}")
+    if record.effective_movement is not None:
+        parts.append(f"movement {record.effective_movement:.2f}")
+    parts.append(f"need {record.need_mib:.2f} MiB ({100 * record.eligible_share:.0f} % of devices)")
+    parts.append(f"{record.seconds:.2f} s")
+    if record.failed:
+        parts.append(f"{len(record.failed)} failed")
+    if record.step_ended:
+        parts.append(f"<- {record.step} ends: {record.end_reason}")
+    return "  ".join(parts)
+
+
+class RunView:
+    """Shows one run. Everything goes to standard error, so that --json has standard output to itself."""
+
+    def __init__(self, config: ExperimentConfig) -> None:
+        self.config = config
+        self.console = Console(stderr=True, highlight=False)
+        self.live = sys.stderr.isatty()
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total} steps"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.live,
+        )
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        self.task = self.progress.add_task("setting up", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def begin(self, name: str, num_steps: int | None = None) -> None:
+        """Say what begins."""
+        config = self.config
+        self.console.print(
+            f"{name}: {config.strategy.name}, {config.model.name} x{config.model.width:g} on "
+            f"{config.data.name}, {config.federation.num_devices} devices, "
+            f"{config.federation.cohort_size} a round, fleet {config.fleet.backend}"
+        )
+        self.progress.update(self.task, total=num_steps, description="first round")
+
+    def show(self, record: RoundRecord) -> None:
+        """Show a round."""
+        if not self.live or record.step_ended:
+            self.console.print(round_line(record), soft_wrap=True)
+        for device, reason in list(record.failed.items())[:3]:
+            self.console.print(f"  dropped: {reason or device}", soft_wrap=True)
+        accuracy = "" if record.test_accuracy is None else f"  accuracy {record.test_accuracy:.4f}"
+        self.progress.update(
+            self.task,
+            completed=record.step_index + record.step_ended,
+            description=f"{record.step} round {record.step_round}{accuracy}  need {record.need_mib:.2f} MiB",
+        )
+
+    def end(self, summary: dict[str, Any], uri: str | None) -> None:
+        """Show the summary."""
+        accuracy = summary.get("final_accuracy")
+        if accuracy is not None:
+            self.console.print(
+                f"final accuracy {accuracy:.4f} after {summary['rounds']} rounds; peak need "
+                f"{summary['peak_need_mib']:.2f} MiB, {100 * summary['reduction']:.1f} % below full training "
+                f"({summary['full_need_mib']:.2f} MiB)"
+            )
+        else:
+            self.console.print(
+                "stopped before the end of the schedule; go on with --resume " + summary["name"]
+            )
+        if uri is not None:
+            self.console.print(f"MLflow run {summary['run_id']} in {uri} (`profl-ray ui` shows it)")

@@ -1,0 +1,52 @@
+"""The command line: `profl-ray` and `python -m profl_ray`. Thin: every command is a call into a room."""
+
+import os
+import sys
+
+import typer
+
+from profl_ray import __version__
+from profl_ray.cli import demo, memory, report, run, sweep
+from profl_ray.errors import UserError
+
+app = typer.Typer(
+    name="profl-ray",
+    help="Memory-constrained federated learning on Ray: ProFL (arXiv 2404.13349), sweeps, results in MLflow.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.command("run", rich_help_panel="Train")(run.run)
+app.command("sweep", rich_help_panel="Train")(sweep.sweep)
+app.command("demo", rich_help_panel="Train")(demo.demo)
+app.command("memory", rich_help_panel="Look")(memory.memory)
+app.command("report", rich_help_panel="Look")(report.report)
+app.command("ui", rich_help_panel="Look")(demo.ui)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"profl-ray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line. A user's mistake is one line on standard error and exit code 2."""
+    # Before torch is imported by a command: one thread per worker, and no telemetry.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,139 @@
+"""`profl-ray memory`: what fits where, without training."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from profl_ray.cli.options import Json, Overrides, print_json
+
+if TYPE_CHECKING:
+    from profl_ray.server.memory_table import MemoryRow, MemoryTable
+
+
+def memory(
+    overrides: Overrides = None,
+    model: Annotated[str, typer.Option(help="cnn, resnet18, resnet34, vgg11_bn or vgg16_bn.")] = "resnet18",
+    batch_size: Annotated[int, typer.Option(help="Images per optimizer step.")] = 128,
+    width: Annotated[float, typer.Option(help="Multiplier of every layer's channels.")] = 1.0,
+    partition: Annotated[
+        str, typer.Option(help="stages, units, units per block ([2,2,2,2]) or a number of blocks.")
+    ] = "stages",
+    quotas: Annotated[
+        str,
+        typer.Option(metavar="LOW-HIGH|FILE", help="Quotas: uniform in MB, or a file with one MiB a line."),
+    ] = "100-900",
+    devices: Annotated[int, typer.Option(help="Number of devices.")] = 100,
+    image: Annotated[str, typer.Option(metavar="CxHxW", help="Shape of an image.")] = "3x32x32",
+    classes: Annotated[int, typer.Option(help="Number of labels.")] = 10,
+    plot: Annotated[Path | None, typer.Option(help="Write a figure (.png or .svg).")] = None,
+    json: Json = False,
+) -> None:
+    """Predict the memory of every training step, and how many devices can afford it.
+
+    Example: profl-ray memory --model resnet18 --batch-size 128
+    """
+    from profl_ray.config.load import load_experiment
+    from profl_ray.server.experiment import need_estimator
+    from profl_ray.server.memory_table import memory_table
+
+    settings = [
+        f"model.name={model}",
+        f"model.width={width}",
+        f"model.partition={partition}",
+        f"training.batch_size={batch_size}",
+        f"federation.num_devices={devices}",
+        f"federation.cohort_size={min(20, devices)}",
+        *_quota_settings(quotas),
+    ]
+    config = load_experiment("paper", [*settings, *(overrides or [])])
+    table = memory_table(config, _shape(image), classes, need_estimator(config.storage.root))
+    _print_table(table, f"{model} x{width:g}, batch {batch_size}, images {image}")
+    if plot is not None:
+        _plot(table, plot)
+    if json:
+        print_json(_as_json(table))
+
+
+def _quota_settings(quotas: str) -> list[str]:
+    low, dash, high = quotas.partition("-")
+    if dash and low.isdigit() and high.isdigit():
+        return [
+            "federation.quotas.name=uniform_mb",
+            f"federation.quotas.low_mb={low}",
+            f"federation.quotas.high_mb={high}",
+        ]
+    return ["federation.quotas.name=file", f"federation.quotas.path={quotas}"]
+
+
+def _shape(image: str) -> tuple[int, int, int]:
+    from profl_ray.errors import UserError
+
+    sizes = image.split("x")
+    if len(sizes) != 3 or not all(size.isdigit() and int(size) > 0 for size in sizes):
+        raise UserError(f"--image {image}: give channels x height x width, for instance 3x32x32")
+    channels, height, width = map(int, sizes)
+    return channels, height, width
+
+
+def _print_table(table: "MemoryTable", title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    parts = list(table.full.need.parts_mib())
+    view = Table(title=f"{title}, partition {list(table.partition)}: peak memory in MiB")
+    view.add_column("step")
+    for name in ("need", "below full", *parts, "devices that can afford it"):
+        view.add_column(name, justify="right")
+
+    def add(row: "MemoryRow") -> None:
+        view.add_row(
+            str(row.step),
+            f"{row.need.mib:.1f}",
+            "" if row is table.full else f"{100 * (1 - row.need.mib / table.full.need.mib):.1f} %",
+            *(f"{mib:.1f}" for mib in row.need.parts_mib().values()),
+            f"{100 * row.eligible_share:.0f} %",
+        )
+
+    add(table.full)
+    view.add_section()
+    for row in table.steps:
+        add(row)
+    console = Console(width=None if Console().is_terminal else 140)
+    console.print(view)
+    console.print(
+        f"peak over all steps {table.peak_need_mib:.1f} MiB: {100 * table.reduction:.1f} % below full training",
+        highlight=False,
+    )
+
+
+def _plot(table: "MemoryTable", path: Path) -> None:
+    from profl_ray.errors import UserError
+    from profl_ray.tracking.memory_figure import memory_figure
+
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--plot {path}: give a name that ends with .png, .svg or .pdf")
+    needs = [(str(row.step), row.need.mib, None) for row in table.steps]
+    figure = memory_figure(needs, table.quotas_mib, table.full.need.mib)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    print(f"wrote {path}")
+
+
+def _as_json(table: "MemoryTable") -> dict[str, Any]:
+    def as_json(row: "MemoryRow") -> dict[str, Any]:
+        return {
+            "stage": row.step.stage,
+            "block": row.step.block,
+            "need_mib": row.need.mib,
+            "parts": row.need.parts_mib(),
+            "eligible_share": row.eligible_share,
+        }
+
+    return {
+        "partition": list(table.partition),
+        "full": as_json(table.full),
+        "peak_need_mib": table.peak_need_mib,
+        "reduction": table.reduction,
+        "steps": [as_json(row) for row in table.steps],
+    }

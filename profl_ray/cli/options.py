@@ -1,0 +1,21 @@
+"""Arguments that several commands share."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Changes to the configuration, for instance seed=7 model.partition=[2,2] fleet.backend=ray.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Make the last line one JSON object.")]
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """Print one JSON object on one line."""
+    print(json.dumps(values), flush=True)

@@ -1,0 +1,90 @@
+"""`profl-ray run`: one experiment, in this process or on Ray."""
+
+import time
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from profl_ray.cli.options import Json, Overrides, print_json
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a YAML file.")],
+    overrides: Overrides = None,
+    json: Json = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="Go on with a run that was interrupted.")
+    ] = None,
+) -> None:
+    """Train one experiment and track it in MLflow.
+
+    Example: profl-ray run digits_tiny fleet.backend=ray fleet.num_actors=2
+    """
+    from profl_ray.cli.console import RunView
+    from profl_ray.config.load import load_experiment
+    from profl_ray.errors import UserError
+    from profl_ray.fleet.driver import Driver, RunIdentity
+    from profl_ray.server.run_folder import RunFolder
+    from profl_ray.tracking import prepare_store, resolve_uri
+
+    config = load_experiment(recipe, overrides or [])
+    root = config.storage.root.absolute()
+    if resume is not None:
+        folder = RunFolder(root / resume)
+        if not folder.exists:
+            raise UserError(f"--resume {resume}: there is no such run in {root}")
+        config = folder.config()
+    uri = experiment_id = None
+    if config.tracking.enabled:
+        uri = resolve_uri(config)
+        experiment_id = prepare_store(uri, config.tracking.experiment, root)
+    name = resume or f"{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
+    identity = RunIdentity(root / name, name, uri, experiment_id or "")
+    with RunView(config) as view:
+        if config.fleet.backend == "in_process":
+            driver = Driver(config, identity)
+            view.begin(driver.identity.name, len(driver.needs))
+            summary = driver.run(view.show)
+        else:
+            summary = _run_on_ray(config, identity, view)
+    summary = {"name": name} | summary
+    view.end(summary, uri)
+    if json:
+        print_json(summary)
+
+
+def _run_on_ray(config: Any, identity: Any, view: Any) -> dict[str, Any]:
+    """Run the driver as an actor, and follow it."""
+    import ray
+
+    from profl_ray.errors import UserError
+    from profl_ray.fleet.ray_driver import start_driver
+    from profl_ray.fleet.ray_fleet import check_resources
+    from profl_ray.fleet.ray_session import ray_session
+    from profl_ray.server.record import RoundRecord
+
+    with ray_session():
+        fleet = config.fleet
+        num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
+        check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor)
+        driver = start_driver(config, identity)
+        done = driver.fit.remote()
+        seen = 0
+        view.begin(identity.name)
+        try:
+            while True:
+                ready, _ = ray.wait([done], timeout=1.0)
+                records = ray.get(driver.rounds_since.remote(seen))
+                for record in records:
+                    view.show(RoundRecord.from_json(record))
+                seen += len(records)
+                if ready:
+                    break
+        except KeyboardInterrupt:
+            print("stopping after this round; everything is saved", flush=True)
+            ray.get(driver.stop.remote())
+        result = ray.get(done)
+        if isinstance(result, str):
+            raise UserError(result)
+        return result

@@ -1,0 +1,5 @@
+"""Placeholder until the sweep stands."""
+
+
+def sweep() -> None:
+    """Sweep."""

@@ -1,0 +1,57 @@
+"""A client actor: a worker behind Ray. It acts as many devices, one after another, each under its quota."""
+
+import os
+
+import numpy as np
+import ray
+
+from profl_ray.federation import DataSplit, ImageData
+from profl_ray.training import (
+    DeviceWorker,
+    EvaluationSum,
+    GroupOrder,
+    GroupResult,
+    LocalTask,
+    TaskState,
+    WorkerSettings,
+)
+
+StateKey = tuple[LocalTask, str]
+"""A task and the version of its frozen part: what a state's two arrays belong to."""
+
+
+class ClientActor:
+    """Arrays come as arguments of their own: Ray resolves those references, and copies nothing."""
+
+    def __init__(self, data: ImageData, split: DataSplit, settings: WorkerSettings) -> None:
+        self.worker = DeviceWorker(data, split, settings)
+
+    def ping(self) -> int:
+        """Answer with the process id, once the worker stands."""
+        return os.getpid()
+
+    def train(self, order: GroupOrder, keys: list[StateKey], *arrays: np.ndarray) -> GroupResult:
+        """Train a group."""
+        return self.worker.train(order, _states(keys, arrays))
+
+    def measure(self, keys: list[StateKey], *arrays: np.ndarray) -> int:
+        """Measure the peak of a task, in bytes."""
+        return self.worker.measure(_states(keys, arrays)[0])
+
+    def evaluate(
+        self, start: int, stop: int, batch_size: int, keys: list[StateKey], *arrays: np.ndarray
+    ) -> EvaluationSum:
+        """Evaluate on a range of the test images."""
+        return self.worker.evaluate(_states(keys, arrays)[0], start, stop, batch_size)
+
+
+def _states(keys: list[StateKey], arrays: tuple[np.ndarray, ...]) -> list[TaskState]:
+    """Put keys and arrays (moving, frozen, moving, frozen, ...) together again."""
+    pairs = zip(arrays[0::2], arrays[1::2], strict=True)
+    return [
+        TaskState(task, moving, frozen, version)
+        for (task, version), (moving, frozen) in zip(keys, pairs, strict=True)
+    ]
+
+
+RemoteClientActor = ray.remote(ClientActor)

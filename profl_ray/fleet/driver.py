@@ -1,0 +1,158 @@
+"""The driver of one run: plays the rounds, keeps the run's folder and MLflow up to date.
+
+Plain Python: it runs in this process, as a Ray actor (`ray_driver`), or inside a Tune trial.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.fleet.build import build_fleet
+from profl_ray.server.checkpoint import weights_sha256
+from profl_ray.server.experiment import assemble
+from profl_ray.server.record import RoundRecord
+from profl_ray.server.rounds import Server
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.server.summary import summarise
+from profl_ray.tracking import NullWriter, RunWriter, Totals, Writer, flat_params
+from profl_ray.tracking.artifacts import log_results, log_setup
+
+Outcome = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Where a run is kept, and under which names it is tracked."""
+
+    folder: Path
+    name: str
+    uri: str | None = None
+    """MLflow tracking URI; None: not tracked."""
+    experiment_id: str = ""
+    parent_run_id: str | None = None
+    run_id: str | None = None
+    """MLflow run that was created beforehand."""
+    params: dict[str, str] = field(default_factory=dict)
+    """Parameters beside the configuration, such as what a sweep set."""
+
+
+class Driver:
+    """Runs one experiment from its first, or its next, round to its end."""
+
+    def __init__(self, config: ExperimentConfig, identity: RunIdentity) -> None:
+        self.config = config
+        self.identity = identity
+        self.folder = RunFolder(identity.folder)
+        self.records: list[RoundRecord] = []
+        self.totals = Totals()
+        self._stop = threading.Event()
+        self.experiment = assemble(config)
+        needs = self.experiment.step_needs(self.experiment.make_strategy())
+        self.experiment.check_affordable(needs)
+        self.needs = needs
+        self.fleet = build_fleet(self.experiment)
+        try:
+            self.server = Server(self.experiment, self.fleet)
+            self.writer = self._open()
+        except BaseException:
+            self.fleet.close()
+            raise
+
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule has ended."""
+        return self.server.finished
+
+    @property
+    def run_id(self) -> str:
+        """The run's id in MLflow; the folder's name where the run is not tracked."""
+        return self.writer.run_id or self.identity.folder.name
+
+    def play_round(self) -> RoundRecord:
+        """Play a round; when this returns, the round is saved and logged."""
+        record = self.server.play_round()
+        self.records.append(record)
+        self.totals = self.totals.plus(record)
+        self.folder.append(record)
+        if record.round % self.config.storage.checkpoint_every_rounds == 0 or self.finished:
+            self.folder.save(record.round, self.server.snapshot())
+        self.writer.log_round(record, self.totals)
+        return record
+
+    def run(self, on_round: Callable[[RoundRecord], None] | None = None) -> dict[str, Any]:
+        """Play rounds until the end, or until `stop`; return the summary."""
+        outcome: Outcome = "FAILED"
+        try:
+            while not self.finished and not self._stop.is_set():
+                record = self.play_round()
+                if on_round is not None:
+                    on_round(record)
+            outcome = "FINISHED" if self.finished else "KILLED"
+        except KeyboardInterrupt:
+            outcome = "KILLED"
+            raise
+        finally:
+            summary = self.close(outcome)
+        return summary
+
+    def stop(self) -> None:
+        """End after the round that is being played; everything is saved."""
+        self._stop.set()
+
+    def status(self) -> dict[str, Any]:
+        """Return how the run stands, while it trains too."""
+        last = self.records[-1].to_json() if self.records else None
+        return {"run_id": self.run_id, "name": self.identity.name, "finished": self.finished, "last": last}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the run's figures."""
+        figures = summarise(self.records, self.experiment.full_need_mib, self.finished)
+        return {
+            "run_id": self.run_id,
+            "finished": self.finished,
+            **figures,
+            "weights_sha256": weights_sha256(self.server.strategy.complete_weights()),
+        }
+
+    def close(self, outcome: Outcome) -> dict[str, Any]:
+        """Log what a run leaves behind, release the fleet and return the summary."""
+        summary = self.summary()
+        try:
+            numbers = {k: float(v) for k, v in summary.items() if isinstance(v, int | float)}
+            self.writer.log_summary(numbers, {"profl_ray.weights_sha256": summary["weights_sha256"]})
+            if self.records:
+                log_results(self.writer, self.experiment, self.records)
+            self.writer.finish(outcome)
+        finally:
+            self.fleet.close()
+        return summary
+
+    def _open(self) -> Writer:
+        """Begin the run's folder, or go on where it stopped; return the writer."""
+        resumed = self.folder.exists
+        identity = self.identity
+        run_id = self.folder.facts()["mlflow_run_id"] if resumed else identity.run_id
+        writer: Writer = NullWriter()
+        if identity.uri is not None:
+            params = flat_params(self.config.model_dump(mode="json")) | identity.params
+            writer = RunWriter.start(
+                identity.uri,
+                identity.experiment_id,
+                identity.name,
+                params,
+                {},
+                parent_run_id=identity.parent_run_id,
+                run_id=run_id or None,
+            )
+        if not resumed:
+            self.folder.begin(self.config, {"name": identity.name, "mlflow_run_id": writer.run_id})
+            log_setup(writer, self.experiment, self.needs)
+        elif (saved := self.folder.latest()) is not None:
+            snapshot, self.records = saved
+            self.server.restore(snapshot)
+            for record in self.records:
+                self.totals = self.totals.plus(record)
+        return writer

@@ -1,0 +1,59 @@
+"""What fits where, without training: the needs of every step and the devices that can afford them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.federation import draw_quotas
+from profl_ray.memory import Need, NeedEstimator
+from profl_ray.server.experiment import make_network
+from profl_ray.strategies import Step, StrategyContext, full_task, make_strategy
+
+
+@dataclass(frozen=True)
+class MemoryRow:
+    """One task of the schedule, or full training."""
+
+    step: Step
+    need: Need
+    eligible_share: float
+
+
+@dataclass(frozen=True)
+class MemoryTable:
+    """Full training and every step of a strategy's schedule."""
+
+    partition: tuple[int, ...]
+    full: MemoryRow
+    steps: list[MemoryRow]
+    quotas_mib: np.ndarray
+
+    @property
+    def peak_need_mib(self) -> float:
+        """The largest need of the steps."""
+        return max(row.need.mib for row in self.steps)
+
+    @property
+    def reduction(self) -> float:
+        """1 - peak need / full need."""
+        return 1 - self.peak_need_mib / self.full.need.mib
+
+
+def memory_table(
+    config: ExperimentConfig,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    estimate: NeedEstimator,
+) -> MemoryTable:
+    """Return the table for images [C, H, W]; data are not read. Raises UserError as `assemble` does."""
+    network = make_network(config, image_shape, num_classes)
+    strategy = make_strategy(StrategyContext(network, config, estimate))
+    full = estimate(full_task(network, config))
+    quotas_mib = draw_quotas(config.federation.quotas, config.federation.num_devices, config.seed, full.mib)
+
+    def row(step: Step, need: Need) -> MemoryRow:
+        return MemoryRow(step, need, float(np.mean(quotas_mib >= need.mib)))
+
+    steps = [row(step, estimate(task)) for step, task in strategy.schedule()]
+    return MemoryTable(network.partition, row(Step("full"), full), steps, quotas_mib)

@@ -1,0 +1,82 @@
+"""The folder of one run: `run.json`, `config.yaml`, `records.jsonl` and `checkpoints/`."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.config.load import from_yaml, to_yaml
+from profl_ray.errors import UserError
+from profl_ray.server.checkpoint import Snapshot, read_checkpoint, write_checkpoint
+from profl_ray.server.record import RoundRecord
+
+KEPT_CHECKPOINTS = 2
+
+
+class RunFolder:
+    """Reads and writes the files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records_path = path / "records.jsonl"
+        self.checkpoints_path = path / "checkpoints"
+
+    def begin(self, config: ExperimentConfig, facts: dict[str, Any]) -> None:
+        """Create the folder with the resolved configuration and the run's facts (such as its MLflow run)."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "config.yaml").write_text(to_yaml(config))
+        (self.path / "run.json").write_text(json.dumps(facts))
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / "run.json").exists()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `begin` noted."""
+        return json.loads((self.path / "run.json").read_text())
+
+    def config(self) -> ExperimentConfig:
+        """Return the configuration that the run was begun with."""
+        path = self.path / "config.yaml"
+        if not path.exists():
+            raise UserError(f"{self.path} is not the folder of a run: it has no config.yaml")
+        return from_yaml(path.read_text(), source=str(path))
+
+    def append(self, record: RoundRecord) -> None:
+        """Append a round's record."""
+        with self.records_path.open("a") as file:
+            file.write(json.dumps(record.to_json()) + "\n")
+
+    def save(self, rounds: int, snapshot: Snapshot) -> None:
+        """Save the state after `rounds` rounds and prune old ones."""
+        write_checkpoint(self.checkpoints_path / f"round-{rounds:06d}", snapshot)
+        for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old)
+
+    def latest(self) -> tuple[Snapshot, list[RoundRecord]] | None:
+        """Return the newest readable state and the records up to it; None if nothing was saved.
+
+        Raises UserError if states were saved and none of them can be read.
+        """
+        error: UserError | None = None
+        for path in reversed(self._checkpoints()):
+            try:
+                snapshot = read_checkpoint(path)
+            except UserError as unreadable:
+                error = error or unreadable
+                continue
+            return snapshot, self._records(int(path.name.removeprefix("round-")))
+        if error is not None:
+            raise error
+        return None
+
+    def _checkpoints(self) -> list[Path]:
+        return sorted(self.checkpoints_path.glob("round-*"))
+
+    def _records(self, rounds: int) -> list[RoundRecord]:
+        """Return the first `rounds` records, and forget later ones: their rounds are played again."""
+        lines = self.records_path.read_text().splitlines()[:rounds] if rounds else []
+        self.records_path.write_text("".join(f"{line}\n" for line in lines))
+        return [RoundRecord.from_json(json.loads(line)) for line in lines]

@@ -1,0 +1,76 @@
+"""What a run leaves in MLflow beside its metrics: configuration, data partition, tables, figures."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from profl_ray.config.load import to_yaml
+from profl_ray.server.experiment import Experiment, StepNeed
+from profl_ray.server.record import RoundRecord
+from profl_ray.tracking.data import QUOTAS_PATH
+from profl_ray.tracking.null import Writer
+
+
+def log_setup(writer: Writer, experiment: Experiment, needs: Sequence[StepNeed]) -> None:
+    """Log what is known before the first round."""
+    data = experiment.data
+    writer.log_text(to_yaml(experiment.config), "config.yaml")
+    partition = experiment.split.to_json(data.train_labels, data.num_classes)
+    writer.log_json(partition, "federation/partition.json")
+    writer.log_json([round(float(quota), 4) for quota in experiment.quotas_mib], QUOTAS_PATH)
+    writer.log_table("memory", memory_columns(experiment, needs))
+
+
+def memory_columns(experiment: Experiment, needs: Sequence[StepNeed]) -> dict[str, list[Any]]:
+    """Return the memory table: one row per step, MiB."""
+    columns: dict[str, list[Any]] = {
+        "step": [str(need.step) for need in needs],
+        "need_mib": [need.need_mib for need in needs],
+        "reduction": [1 - need.need_mib / experiment.full_need_mib for need in needs],
+        "eligible_share": [need.eligible_share for need in needs],
+    }
+    for need in needs:
+        for part, mib in experiment.estimate(need.task).parts_mib().items():
+            columns.setdefault(f"{part}_mib", []).append(mib)
+    return columns
+
+
+def log_results(writer: Writer, experiment: Experiment, records: Sequence[RoundRecord]) -> None:
+    """Log the table of the devices and the figures of a run that has ended, early or not."""
+    # Late: matplotlib takes a second to import.
+    from profl_ray.tracking.figures import accuracy_figure, movement_figure
+    from profl_ray.tracking.memory_figure import memory_figure, step_needs
+
+    writer.log_table("devices", device_columns(experiment, records))
+    phi = experiment.config.freezing.phi
+    needs = step_needs(records)
+    figures = {
+        "accuracy_by_round": accuracy_figure(records),
+        "effective_movement": movement_figure(records, phi),
+        "memory_by_step": memory_figure(needs, experiment.quotas_mib, experiment.full_need_mib),
+    }
+    for name, figure in figures.items():
+        writer.log_figure(figure, f"figures/{name}.png")
+
+
+def device_columns(experiment: Experiment, records: Sequence[RoundRecord]) -> dict[str, list[Any]]:
+    """Return the table of the devices: quota, images, rounds drawn, trained and failed, last failure."""
+    drawn: Counter[int] = Counter()
+    trained: Counter[int] = Counter()
+    failed: Counter[int] = Counter()
+    last_failure: dict[int, str] = {}
+    for record in records:
+        drawn.update(record.cohort)
+        trained.update(record.trained)
+        failed.update(record.failed.keys())
+        last_failure |= record.failed
+    devices = range(len(experiment.quotas_mib))
+    return {
+        "device": list(devices),
+        "quota_mib": [round(float(quota), 3) for quota in experiment.quotas_mib],
+        "num_images": [int(size) for size in experiment.split.sizes],
+        "rounds_drawn": [drawn[device] for device in devices],
+        "rounds_trained": [trained[device] for device in devices],
+        "rounds_failed": [failed[device] for device in devices],
+        "last_failure": [last_failure.get(device, "") for device in devices],
+    }

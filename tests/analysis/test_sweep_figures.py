@@ -1,0 +1,53 @@
+import io
+from itertools import pairwise
+
+import pytest
+from synthetic_sweep import make_sweep
+
+from analysis import result_rows
+from analysis.figures import accuracy_panels, pareto_figure, pareto_front, traffic_figure, traffic_points
+from analysis.participation import participation_figure, profiles
+from analysis.side_labels import spread
+from profl_ray.tracking.style import line_style, save
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return result_rows(make_sweep())
+
+
+@pytest.mark.parametrize("draw", [accuracy_panels, pareto_figure, traffic_figure, participation_figure])
+def test_figures_can_be_drawn_of_any_number_of_trials(draw, rows):
+    for some in (rows, rows[:1], rows[-2:], []):
+        stream = io.BytesIO()
+        save(draw(some), stream, "png")
+        assert stream.getvalue()
+
+
+def test_the_front_holds_what_nothing_beats():
+    points = [(3, 0.9), (1, 0.5), (2, 0.4), (2, 0.7), (3, 0.8), (4, 0.9)]
+    assert pareto_front(points) == [(1, 0.5), (2, 0.7), (3, 0.9)]
+
+
+def test_traffic_starts_with_growing_unless_there_is_none(rows):
+    best, stopped = traffic_points(rows[0]), traffic_points(rows[-1])
+    assert len(best) < len(rows[0].trial.history["test_accuracy"])
+    assert best[0][0] > 1000, "what shrinking sent counts"
+    assert len(stopped) == len(rows[-1].trial.history["test_accuracy"])
+
+
+def test_trials_that_only_freeze_at_other_times_share_a_profile(rows):
+    assert sorted(len(sharing) for sharing in profiles(rows).values()) == [3, 3]
+
+
+@pytest.mark.parametrize("wanted", [[1.0, 0.99, 0.98, 0.01, 0.0], [0.5] * 16, [0.2] * 40, [0.7], []])
+def test_labels_keep_their_distance_and_stay_inside(wanted):
+    placed = spread(wanted, gap=0.06)
+    gap = min(0.06, 1 / max(1, len(wanted) - 1))
+    assert all(upper - lower >= gap - 1e-9 for upper, lower in pairwise(placed))
+    assert all(-1e-9 <= position <= 1 for position in placed)
+
+
+def test_lines_differ_without_colour():
+    looks = {(str(line_style(n)["linestyle"]), line_style(n)["marker"]) for n in range(40)}
+    assert len(looks) == 40

@@ -1,0 +1,198 @@
+import json
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from profl_ray.errors import UserError
+from profl_ray.tracking import NullWriter, RunWriter, Totals, Undelivered, read_run, start_parent
+from profl_ray.tracking import writer as writer_module
+from profl_ray.tracking.points import ROUND_METRICS, round_points
+
+
+class Flaky:
+    """An MlflowClient whose named calls fail as often as told, and that counts calls."""
+
+    def __init__(self, client, failures=0, error=None, only=("log_batch", "log_text")):
+        self.client, self.failures, self.only = client, failures, only
+        self.error = error or MlflowException("database is locked")
+        self.calls = []
+
+    def __getattr__(self, name):
+        method = getattr(self.client, name)
+
+        def call(*args, **kwargs):
+            self.calls.append(name)
+            if name in self.only and self.failures > 0:
+                self.failures -= 1
+                raise self.error
+            return method(*args, **kwargs)
+
+        return call
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(writer_module.time, "sleep", lambda _: None)
+
+
+@pytest.fixture
+def start(store):
+    uri, experiment_id, _ = store
+
+    def begin(**changes):
+        given = {"name": "a run", "params": {}, "tags": {}} | changes
+        return RunWriter.start(uri, experiment_id, **given)
+
+    return begin
+
+
+def flaky(run, *args, **kwargs):
+    run._client = Flaky(run._client, *args, **kwargs)
+    return run._client
+
+
+def test_a_round_is_one_call_and_comes_back_as_logged(store, start, make_record):
+    run = start()
+    client = flaky(run)
+    totals = Totals()
+    for number in (1, 2, 3):
+        record = make_record(number, test_loss=float("nan"), uplink_bytes=10 * number)
+        totals = totals.plus(record)
+        run.log_round(record, totals, timestamp_ms=1000 + number)
+    assert client.calls == ["log_batch"] * 3
+    assert not run.finish()
+
+    trial = read_run(store[0], run.run_id)
+    assert trial.status == "FINISHED"
+    assert trial.history["test_accuracy"] == [(1, 0.5), (2, 0.5), (3, 0.5)]
+    assert trial.history["uplink_bytes_total"] == [(1, 10.0), (2, 30.0), (3, 60.0)]
+    assert trial.history["stage_code"][0] == (1, 2.0)
+    assert {"test_loss", "slope", "measured_peak_mib"}.isdisjoint(trial.history)
+    assert set(round_points(record, totals)) == set(trial.history) <= set(ROUND_METRICS)
+
+
+def test_the_end_of_a_step_is_noted_in_the_same_call(store, start, make_record):
+    run = start()
+    client = flaky(run)
+    run.log_round(make_record(7, step_round=5, step_ended=True, end_reason="frozen"), Totals())
+    assert client.calls == ["log_batch"]
+    assert read_run(store[0], run.run_id).tags["profl_ray.step.03"] == "grow 2: frozen after 5 rounds"
+
+
+def test_unsent_rounds_are_kept_in_order_and_sent_later(store, start, make_record, monkeypatch):
+    run = start()
+    monkeypatch.setattr("profl_ray.tracking.outbox.time.monotonic", iter(range(0, 10**6, 1000)).__next__)
+    client = flaky(run, failures=2)
+    run.log_round(make_record(1), Totals())
+    run.log_round(make_record(2), Totals())
+    run.log_round(make_record(3, test_accuracy=0.9), Totals())
+    assert client.calls.count("log_batch") == 2, "the third round comes within the pause after a slow failure"
+    assert run.finish() == Undelivered(error="database is locked")
+    history = read_run(store[0], run.run_id).history["test_accuracy"]
+    assert history == [(1, 0.5), (2, 0.5), (3, 0.9)]
+
+
+def test_finish_reports_what_was_lost_and_does_not_raise(start, make_record):
+    run = start()
+    flaky(run, failures=10**6, only=("log_batch", "log_text", "set_terminated"))
+    run.log_round(make_record(1), Totals())
+    run.log_text("hello", "a.txt")
+    lost = run.finish("FAILED")
+    assert lost.points == len(round_points(make_record(1), Totals()))
+    assert lost.files == 1
+    assert "could not be delivered to MLflow (database is locked)" in str(lost)
+
+
+def test_a_refused_batch_does_not_hold_up_the_next(store, start, make_record):
+    run = start()
+    refused = MlflowException("bad value", error_code=1000)
+    assert refused.error_code == "INVALID_PARAMETER_VALUE"
+    flaky(run, failures=1, error=refused)
+    run.log_round(make_record(1), Totals())
+    run.log_round(make_record(2), Totals())
+    assert run.finish().points > 0
+    assert read_run(store[0], run.run_id).history["test_accuracy"] == [(2, 0.5)]
+
+
+def test_the_summary_wins_over_the_last_round(store, start, make_record):
+    run = start()
+    run.log_round(make_record(5, num_devices_ever=7), Totals())
+    run.log_summary({"reduction": 0.25, "final_accuracy": 0.75, "num_devices_ever": 7, "x": None})
+    run.finish()
+    trial = read_run(store[0], run.run_id)
+    assert trial.summary["reduction"] == 0.25
+    assert trial.history["step_reduction"] == [(5, 0.4)]
+    assert "x" not in trial.summary
+    assert trial.outcome == "finished"
+
+
+def test_a_run_goes_on_after_a_resume(store, start, make_record):
+    run = start(params={"seed": "42"}, tags={"a": "1"})
+    run.log_table("first", {"x": [1]})
+    run.log_round(make_record(1), Totals())
+    run.log_round(make_record(2, test_accuracy=0.1), Totals(), timestamp_ms=1)
+    run.finish("KILLED")
+    again = start(params={"seed": "43", "new": "1"}, tags={"b": "2"}, run_id=run.run_id)
+    assert read_run(store[0], run.run_id).status == "RUNNING"
+    again.log_round(make_record(2, test_accuracy=0.6), Totals())
+    again.log_table("second", {"x": [1, 2]})
+    again.finish()
+    trial = read_run(store[0], run.run_id)
+    assert trial.params == {"seed": "42", "new": "1"}
+    assert trial.history["test_accuracy"] == [(1, 0.5), (2, 0.6)]
+    assert (trial.tags["a"], trial.tags["b"], trial.tags["profl_ray.kind"]) == ("1", "2", "run")
+    listed = [entry["path"] for entry in json.loads(trial.tags["mlflow.loggedArtifacts"])]
+    assert listed == ["tables/first.json", "tables/second.json"]
+
+
+def test_artifacts_arrive(store, start, tmp_path):
+    from matplotlib.figure import Figure
+
+    run = start()
+    run.log_text("seed: 42\n", "config.yaml")
+    run.log_json({"a": [1]}, "deep/a.json")
+    run.log_figure(Figure(figsize=(1, 1)), "figures/empty.png")
+    for _ in range(2):
+        run.log_table("rounds", {"round": [1, 2], "accuracy": [0.5, None]})
+    assert not run.finish()
+    client = MlflowClient(tracking_uri=store[0])
+    folder = tmp_path / "down"
+    folder.mkdir()
+    client.download_artifacts(run.run_id, "", str(folder))
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {"config.yaml", "deep/a.json", "figures/empty.png", "tables/rounds.json"}
+    table = json.loads((folder / "tables/rounds.json").read_text())
+    assert table == {"columns": ["round", "accuracy"], "data": [[1, 0.5], [2, None]]}
+
+
+def test_many_and_long_params_are_cut_safely(store, start):
+    params = {f"key.{n}": str(n) for n in range(150)} | {"long": "x" * 9000, "bad(key)": "v"}
+    trial = read_run(store[0], start(params=params, tags={"t": "y" * 9000}).run_id)
+    assert len(trial.params) == 152
+    assert len(trial.params["long"]) <= 6000
+    assert trial.params["long"].endswith("characters more)")
+    assert trial.params["bad_key_"] == "v"
+
+
+def test_children_are_under_their_parent(store, start):
+    uri, experiment_id, _ = store
+    parent = start_parent(uri, experiment_id, "a sweep", {"metric": "m"}, {"x": "y"}, "What it is for.")
+    child = read_run(uri, start(parent_run_id=parent).run_id)
+    assert child.tags["mlflow.parentRunId"] == parent
+    assert child.tags["profl_ray.kind"] == "trial"
+    tags = read_run(uri, parent).tags
+    assert (tags["profl_ray.kind"], tags["mlflow.note.content"]) == ("sweep", "What it is for.")
+
+
+def test_a_run_that_is_not_there_cannot_be_continued(start):
+    with pytest.raises(UserError, match="cannot go on with run nonsense"):
+        start(run_id="nonsense")
+
+
+def test_the_null_writer_does_everything_a_writer_does(make_record):
+    public = {name for name in dir(RunWriter) if not name.startswith("_")} - {"start"}
+    assert public <= set(dir(NullWriter))
+    null = NullWriter()
+    null.log_round(make_record(), Totals())
+    assert not null.finish()
