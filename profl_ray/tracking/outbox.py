@@ -22,11 +22,12 @@ class Parcel:
 class Outbox:
     """A bounded queue that sends in order and never raises."""
 
-    def __init__(self, max_parcels: int = 5000) -> None:
+    def __init__(self, max_parcels: int = 5000, clock: Callable[[], float] = time.monotonic) -> None:
         self.lost = 0
         """Points that were given up."""
         self.last_error = ""
         self._max_parcels = max_parcels
+        self._clock = clock
         self._waiting: deque[Parcel] = deque()
         self._quiet_until = 0.0
 
@@ -47,17 +48,17 @@ class Outbox:
         After a failure, tries pause for ten times as long as the failed one took, so that a store that is
         away costs at most a tenth of the training's time. `force` tries all the same.
         """
-        if not force and time.monotonic() < self._quiet_until:
+        if not force and self._clock() < self._quiet_until:
             return False
         while self._waiting:
-            started = time.monotonic()
+            started = self._clock()
             try:
                 self._waiting[0].send()
             except Exception as error:
                 # Whatever a tracking store throws, training goes on.
                 self.last_error = reason(error)
                 if getattr(error, "error_code", "") not in _PERMANENT:
-                    now = time.monotonic()
+                    now = self._clock()
                     self._quiet_until = now + 10 * (now - started)
                     return False
                 # It would be refused for ever, and would hold up all that comes after it.
