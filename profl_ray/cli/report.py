@@ -1,5 +1,38 @@
-"""Placeholder until the report stands."""
+"""`profl-ray report`: the result table, figures and one HTML page of a sweep, read from MLflow."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from profl_ray.cli.options import Overrides
 
 
-def report() -> None:
-    """Report."""
+def report(
+    sweep: Annotated[
+        str | None, typer.Argument(help="Name or run id of a sweep, or of a single run; default: the newest.")
+    ] = None,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
+    csv: Annotated[Path | None, typer.Option(help="Write the table as CSV, too.")] = None,
+) -> None:
+    """Write one self-contained HTML report of a sweep.
+
+    Example: profl-ray report --output report.html (or another store: tracking.uri=http://host:5000)
+    """
+    from analysis import as_csv, as_text, result_rows, write_report
+    from profl_ray.config.load import load_experiment
+    from profl_ray.tracking import read_sweep, resolve_uri
+
+    if sweep is not None and "=" in sweep:
+        overrides, sweep = [sweep, *(overrides or [])], None
+    config = load_experiment("digits_tiny", overrides or [])
+    data = read_sweep(resolve_uri(config), config.tracking.experiment, sweep)
+    rows = result_rows(data)
+    print(as_text(rows))
+    if csv is not None:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        csv.write_text(as_csv(rows))
+        print(f"wrote {csv}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    print(f"wrote {write_report(data, output)}")

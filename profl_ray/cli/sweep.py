@@ -1,5 +1,109 @@
-"""Placeholder until the sweep stands."""
+"""`profl-ray sweep`: many experiments with Ray Tune, here or inside `ray job submit`."""
+
+import shlex
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profl_ray.cli.options import Json, Overrides, print_json
+
+if TYPE_CHECKING:
+    from profl_ray.tuning import SweepOutcome
 
 
-def sweep() -> None:
-    """Sweep."""
+class SearchName(StrEnum):
+    """How the space is searched."""
+
+    grid = "grid"
+    random = "random"
+    optuna = "optuna"
+
+
+class SchedulerName(StrEnum):
+    """Which trials are stopped early."""
+
+    fifo = "fifo"
+    asha = "asha"
+
+
+def sweep(
+    space: Annotated[str, typer.Argument(help="Name of a search space in tune_spaces/.")],
+    overrides: Overrides = None,
+    search: Annotated[SearchName | None, typer.Option(help="Default: the space's own.")] = None,
+    scheduler: Annotated[
+        SchedulerName | None, typer.Option(help="asha stops trials that fall behind; default: the space's.")
+    ] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, help="Trials of a random or Optuna search.")
+    ] = None,
+    max_concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at the same time.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="SWEEP", help="Go on with a sweep that was interrupted.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Sweep a search space with Ray Tune and track every trial in MLflow.
+
+    On this machine: profl-ray sweep freezing. On a cluster, from the project's folder:
+    ray job submit --working-dir . -- python -m profl_ray sweep freezing storage.root=/shared/runs
+    """
+    from profl_ray.config.load import load_experiment
+    from profl_ray.fleet.ray_session import ray_session
+    from profl_ray.tuning import SweepRequest, resume_sweep, run_sweep
+    from profl_ray.tuning.sweep import base_config
+    from tune_spaces import find_space
+
+    request = SweepRequest(
+        space=find_space(space),
+        overrides=tuple(overrides or ()),
+        search=search.value if search else None,
+        scheduler=scheduler.value if scheduler else None,
+        num_samples=num_samples,
+        max_concurrent=max_concurrent,
+        command=shlex.join(["profl-ray", *sys.argv[1:]]),
+    )
+    config = base_config(request)  # A user's mistakes show before Ray is started.
+    with ray_session():
+        if resume is None:
+            outcome = run_sweep(request, _say)
+        else:
+            root = load_experiment(request.space.recipe, request.overrides).storage.root
+            outcome = resume_sweep(request, root, resume, _say)
+    _show(outcome, config.tracking.experiment)
+    if json:
+        print_json(_as_json(outcome))
+    if outcome.num_failed:
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _show(outcome: "SweepOutcome", experiment: str) -> None:
+    """Print the result table and write the report, both read back from MLflow."""
+    if outcome.uri is None:
+        _say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
+        return
+    from analysis import as_text, result_rows, write_report
+    from profl_ray.tracking import read_sweep
+
+    data = read_sweep(outcome.uri, experiment, outcome.parent_run_id)
+    _say("")
+    _say(as_text(result_rows(data)))
+    _say(f"report: {write_report(data, outcome.folder / 'report.html')}")
+    _say(f"sweep {outcome.name} in {outcome.uri} (`make ui` or `profl-ray ui` shows it)")
+
+
+def _as_json(outcome: "SweepOutcome") -> dict[str, object]:
+    return {
+        "sweep": outcome.name,
+        "parent_run_id": outcome.parent_run_id,
+        "num_trials": outcome.num_trials,
+        "num_failed": outcome.num_failed,
+        "best_settings": outcome.best_settings,
+        "best_accuracy": outcome.best_accuracy,
+        "folder": str(outcome.folder),
+    }

@@ -38,17 +38,12 @@ def memory_columns(experiment: Experiment, needs: Sequence[StepNeed]) -> dict[st
 def log_results(writer: Writer, experiment: Experiment, records: Sequence[RoundRecord]) -> None:
     """Log the table of the devices and the figures of a run that has ended, early or not."""
     # Late: matplotlib takes a second to import.
-    from profl_ray.tracking.figures import accuracy_figure, movement_figure
-    from profl_ray.tracking.memory_figure import memory_figure, step_needs
+    from profl_ray.tracking.figures import run_figures
 
     writer.log_table("devices", device_columns(experiment, records))
-    phi = experiment.config.freezing.phi
-    needs = step_needs(records)
-    figures = {
-        "accuracy_by_round": accuracy_figure(records),
-        "effective_movement": movement_figure(records, phi),
-        "memory_by_step": memory_figure(needs, experiment.quotas_mib, experiment.full_need_mib),
-    }
+    config = experiment.config.freezing
+    phi = config.phi if config.name == "effective_movement" else None
+    figures = run_figures(records, experiment.quotas_mib, full_need_mib=experiment.full_need_mib, phi=phi)
     for name, figure in figures.items():
         writer.log_figure(figure, f"figures/{name}.png")
 

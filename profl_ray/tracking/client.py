@@ -11,6 +11,7 @@ from profl_ray.errors import UserError
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # MLflow's own 120 s and 7 retries would hold up a round for many minutes when a server is away; the
     # writer keeps what it could not send and tries again, so a call may give up early.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",

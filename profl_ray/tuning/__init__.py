@@ -1,0 +1,6 @@
+"""Ray Tune: search spaces, trials, sweeps."""
+
+from profl_ray.tuning.space import Choice, Range, SearchSpace
+from profl_ray.tuning.sweep import SweepOutcome, SweepRequest, resume_sweep, run_sweep
+
+__all__ = ["Choice", "Range", "SearchSpace", "SweepOutcome", "SweepRequest", "resume_sweep", "run_sweep"]

@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from profl_ray.errors import UserError
-from profl_ray.tracking import NullWriter, RunWriter, Totals, Undelivered, read_run, start_parent
+from profl_ray.tracking import NullWriter, RunWriter, Totals, read_run, start_parent
 from profl_ray.tracking import writer as writer_module
 from profl_ray.tracking.points import ROUND_METRICS, round_points
 
@@ -80,15 +80,14 @@ def test_the_end_of_a_step_is_noted_in_the_same_call(store, start, make_record):
     assert read_run(store[0], run.run_id).tags["profl_ray.step.03"] == "grow 2: frozen after 5 rounds"
 
 
-def test_unsent_rounds_are_kept_in_order_and_sent_later(store, start, make_record, monkeypatch):
+def test_unsent_rounds_are_kept_in_order_and_sent_later(store, start, make_record):
     run = start()
-    monkeypatch.setattr("profl_ray.tracking.outbox.time.monotonic", iter(range(0, 10**6, 1000)).__next__)
     client = flaky(run, failures=2)
     run.log_round(make_record(1), Totals())
     run.log_round(make_record(2), Totals())
     run.log_round(make_record(3, test_accuracy=0.9), Totals())
-    assert client.calls.count("log_batch") == 2, "the third round comes within the pause after a slow failure"
-    assert run.finish() == Undelivered(error="database is locked")
+    assert not run.finish()
+    assert client.calls.count("log_batch") == 3 + 2, "nothing is sent twice"
     history = read_run(store[0], run.run_id).history["test_accuracy"]
     assert history == [(1, 0.5), (2, 0.5), (3, 0.9)]
 

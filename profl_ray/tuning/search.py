@@ -1,0 +1,52 @@
+"""From a search space to Tune's own words: parameter space, search algorithm, scheduler."""
+
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler
+
+from profl_ray.errors import UserError
+from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
+from profl_ray.tuning.trial import METRIC, TIME
+
+
+def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
+    """Return Tune's parameter space."""
+    if search == "grid":
+        space.grid()  # Refuses ranges.
+    domains: dict[str, Any] = {}
+    for key, domain in space.parameters.items():
+        if isinstance(domain, Choice):
+            values = [encode(value) for value in domain.values]
+            domains[key] = tune.grid_search(values) if search == "grid" else tune.choice(values)
+        elif domain.log:
+            domains[key] = tune.loguniform(domain.low, domain.high)
+        else:
+            domains[key] = tune.uniform(domain.low, domain.high)
+    return domains
+
+
+def search_algorithm(search: Search, seed: int) -> Any:
+    """Return Tune's search algorithm; None stands for Tune's own grid and random search."""
+    if search != "optuna":
+        from ray.tune.search.basic_variant import BasicVariantGenerator
+
+        return BasicVariantGenerator(random_state=seed)
+    try:
+        from ray.tune.search.optuna import OptunaSearch
+    except ImportError as error:
+        raise UserError(f"--search optuna needs the package optuna ({error})") from error
+    return OptunaSearch(metric=METRIC, mode="max", seed=seed)
+
+
+def make_scheduler(scheduler: Scheduler, num_units: int) -> Any:
+    """Return Tune's scheduler.
+
+    ASHA compares trials by the accuracy of what they have grown, at equal numbers of grown units: rungs at
+    1, 2, 4, ... units.
+    """
+    if scheduler == "fifo":
+        return FIFOScheduler()
+    return AsyncHyperBandScheduler(
+        time_attr=TIME, metric=METRIC, mode="max", max_t=max(2, num_units), grace_period=1, reduction_factor=2
+    )

@@ -1,0 +1,80 @@
+"""A search space: what is swept, how it is searched, and the recipe that it starts from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Literal
+
+from profl_ray.errors import UserError
+
+Search = Literal["grid", "random", "optuna"]
+Scheduler = Literal["fifo", "asha"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values."""
+
+    values: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, *values: Any) -> "Choice":
+        """Return the choice between `values`."""
+        return cls(values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between `low` and `high`; `log` draws its logarithm uniformly."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A named sweep."""
+
+    name: str
+    description: str
+    recipe: str
+    parameters: Mapping[str, Choice | Range]
+    """By dotted configuration key."""
+    overrides: tuple[str, ...] = ()
+    """Changes to the recipe that hold for all trials, `key=value`."""
+    search: Search = "grid"
+    num_samples: int = 12
+    """Trials of a random or Optuna search."""
+    scheduler: Scheduler = "fifo"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def grid(self) -> list[dict[str, Any]]:
+        """Return every combination; UserError if a parameter is a range."""
+        for key, domain in self.parameters.items():
+            if isinstance(domain, Range):
+                raise UserError(
+                    f"space {self.name!r}: {key} is a range, which a grid cannot cover (use --search random)"
+                )
+        axes = [domain.values for domain in self.parameters.values() if isinstance(domain, Choice)]
+        return [dict(zip(self.parameters, values, strict=True)) for values in product(*axes)]
+
+
+def encode(value: Any) -> str:
+    """Return a value as the text that travels through Tune, which is confused by lists."""
+    return json.dumps(value)
+
+
+def decode(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as Tune gives them, texts decoded."""
+    return {key: json.loads(value) if isinstance(value, str) else value for key, value in settings.items()}
+
+
+def trial_name(settings: Mapping[str, Any]) -> str:
+    """Return settings as a short name, for instance `phi=0.2 partition=[2,2]`."""
+    words = []
+    for key, value in settings.items():
+        text = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))
+        words.append(f"{key.rpartition('.')[2]}={text}")
+    return " ".join(words)

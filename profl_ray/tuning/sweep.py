@@ -1,0 +1,189 @@
+"""A sweep: one Tune experiment, one MLflow parent run, one folder that everything can go on from."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.config.load import apply_overrides, from_yaml, load_experiment, to_yaml
+from profl_ray.errors import UserError
+from profl_ray.models import find_family
+from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
+from profl_ray.tuning.resources import check_cluster, placement_group
+from profl_ray.tuning.space import Scheduler, Search, SearchSpace, decode
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What a user asked for."""
+
+    space: SearchSpace
+    overrides: tuple[str, ...] = ()
+    search: Search | None = None
+    scheduler: Scheduler | None = None
+    num_samples: int | None = None
+    max_concurrent: int | None = None
+    command: str = ""
+    """The command line, noted so that the sweep can be repeated."""
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep left."""
+
+    name: str
+    folder: Path
+    uri: str | None
+    parent_run_id: str | None
+    num_trials: int
+    num_failed: int
+    best_settings: dict[str, Any]
+    best_accuracy: float | None
+
+
+def base_config(request: SweepRequest) -> ExperimentConfig:
+    """Return the configuration that the trials share; checks every combination of a grid."""
+    space = request.space
+    config = load_experiment(space.recipe, [*space.overrides, *request.overrides])
+    if (request.search or space.search) == "grid":
+        for settings in space.grid():
+            trial = apply_overrides(config, settings)
+            find_family(trial.model.name)
+    return config
+
+
+def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome:
+    """Run a new sweep on the Ray that this process is connected to."""
+    config = base_config(request)
+    root = config.storage.root.absolute()
+    config = apply_overrides(config, {"storage.root": str(root)})
+    name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
+    folder = root / name
+    uri = experiment_id = parent = None
+    if config.tracking.enabled:
+        uri = resolve_uri(config)
+        experiment_id = prepare_store(uri, config.tracking.experiment, root)
+    _check_resources(config)
+    if uri is not None:
+        parent = start_parent(
+            uri,
+            experiment_id or "",
+            name,
+            flat_params(config.model_dump(mode="json")),
+            {"profl_ray.space": request.space.name, "profl_ray.command": request.command},
+            request.space.description,
+        )
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(to_yaml(config))
+    state = {"experiment_id": experiment_id, "parent_run_id": parent, "uri": uri}
+    (folder / "sweep.json").write_text(json.dumps(state | {"space": request.space.name}))
+    return _fit(request, config, name, state, say, resume=False)
+
+
+def resume_sweep(request: SweepRequest, root: Path, name: str, say: Callable[[str], None]) -> SweepOutcome:
+    """Go on with a sweep that was interrupted: finished trials stay, the others continue."""
+    folder = root.absolute() / name
+    try:
+        state = json.loads((folder / "sweep.json").read_text())
+    except FileNotFoundError:
+        raise UserError(f"--resume {name}: there is no such sweep in {root.absolute()}") from None
+    if state["space"] != request.space.name:
+        raise UserError(f"--resume {name}: that sweep is of the space {state['space']!r}")
+    if not (folder / "tune").exists():
+        raise UserError(f"--resume {name}: it was interrupted before its first trial; start it anew")
+    path = folder / "config.yaml"
+    config = from_yaml(path.read_text(), source=str(path))
+    _check_resources(config)
+    return _fit(request, config, name, state, say, resume=True)
+
+
+def _check_resources(config: ExperimentConfig) -> None:
+    import ray
+
+    check_cluster(config, ray.cluster_resources())
+
+
+def _fit(
+    request: SweepRequest,
+    config: ExperimentConfig,
+    name: str,
+    state: dict[str, Any],
+    say: Callable[[str], None],
+    resume: bool,
+) -> SweepOutcome:
+    from ray import tune
+
+    from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
+    from profl_ray.tuning.trial import METRIC, ProFLTrial, SweepContext
+    from profl_ray.tuning.view import SweepView
+
+    space = request.space
+    search = request.search or space.search
+    num_samples = 1 if search == "grid" else request.num_samples or space.num_samples
+    num_trials = len(space.grid()) if search == "grid" else num_samples
+    folder = config.storage.root / name
+    context = SweepContext(config, folder, state["uri"], state["experiment_id"] or "", state["parent_run_id"])
+    trainable = tune.with_resources(
+        tune.with_parameters(ProFLTrial, context=context),
+        lambda settings: placement_group(apply_overrides(config, decode(settings))),
+    )
+    say(f"sweep {name}: {num_trials} trials of {config.recipe}, {space.description}")
+    view = SweepView(num_trials, config.freezing.max_rounds, say)
+    if resume:
+        tuner = tune.Tuner.restore(
+            str(folder / "tune"), trainable, resume_unfinished=True, resume_errored=True
+        )
+    else:
+        num_units = sum(find_family(config.model.name).stages)
+        tuner = tune.Tuner(
+            trainable,
+            param_space=param_space(space, search),
+            tune_config=tune.TuneConfig(
+                num_samples=num_samples,
+                search_alg=search_algorithm(search, config.seed),
+                scheduler=make_scheduler(request.scheduler or space.scheduler, num_units),
+                max_concurrent_trials=request.max_concurrent,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(folder),
+                verbose=0,
+                callbacks=[view],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=10, num_to_keep=1),
+            ),
+        )
+    results = tuner.fit()
+    finished = [r for r in results if r.error is None and r.metrics and r.metrics.get("run_id")]
+    best = max(finished, key=lambda r: (r.metrics or {})[METRIC], default=None)
+    outcome = SweepOutcome(
+        name=name,
+        folder=folder,
+        uri=state["uri"],
+        parent_run_id=state["parent_run_id"],
+        num_trials=len(results),
+        num_failed=results.num_errors,
+        best_settings=decode(best.config or {}) if best else {},
+        best_accuracy=(best.metrics or {})[METRIC] if best else None,
+    )
+    _close_parent(outcome)
+    return outcome
+
+
+def _close_parent(outcome: SweepOutcome) -> None:
+    if outcome.uri is None or outcome.parent_run_id is None:
+        return
+    writer = RunWriter.start(outcome.uri, "", outcome.name, {}, {}, run_id=outcome.parent_run_id)
+    best = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
+    writer.log_summary(
+        {
+            "final_accuracy": outcome.best_accuracy,
+            "num_trials": outcome.num_trials,
+            "num_failed": outcome.num_failed,
+        },
+        best,
+    )
+    writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")

@@ -1,0 +1,137 @@
+"""One trial: a Tune trainable around the driver. The trial's actor is the driver actor."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from profl_ray.config import ExperimentConfig
+from profl_ray.config.load import apply_overrides
+from profl_ray.errors import UserError
+from profl_ray.fleet.driver import Driver, Outcome, RunIdentity
+from profl_ray.server.record import RoundRecord
+from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, flat_params
+from profl_ray.tuning.space import decode, encode, trial_name
+
+METRIC = "grown_accuracy"
+"""Accuracy at the end of the last growing step; at the end of the run, of the complete model.
+
+Accuracy inside a step is not comparable between trials: they train other sub-models at the same round.
+"""
+TIME = "units_grown"
+"""Units trained for good: at the same count, trials have grown equally much of the same network."""
+
+
+@dataclass(frozen=True)
+class SweepContext:
+    """What every trial of a sweep knows."""
+
+    config: ExperimentConfig
+    folder: Path
+    """The sweep's folder; trials keep their runs in `trials/` below it."""
+    uri: str | None
+    experiment_id: str
+    parent_run_id: str | None
+
+
+class ProFLTrial(tune.Trainable):
+    """A trial; one Tune iteration is one round.
+
+    The driver saves its state itself after every round, so Tune's checkpoint holds only the way to it.
+    """
+
+    def setup(self, config: dict[str, Any], context: SweepContext | None = None) -> None:
+        """Start the driver, or go on where the trial stopped."""
+        assert context is not None
+        self.context = context
+        self.settings = decode(config)
+        self.driver: Driver | None = None
+        self.refusal = ""
+        self.grown_accuracy = 0.0
+        self.outcome: Outcome = "KILLED"
+        try:
+            experiment = apply_overrides(context.config, self.settings)
+            identity = self._identity()
+            self.driver = Driver(experiment, identity)
+        except UserError as error:
+            self.refusal = str(error)
+            self._track_refusal()
+            return
+        for record in self.driver.records:
+            self._note(record)
+
+    def step(self) -> dict[str, Any]:
+        """Play a round and report it."""
+        if self.driver is None:
+            return {METRIC: 0.0, TIME: 0, "refusal": self.refusal, "done": True, "round": 0}
+        if self.driver.finished:
+            record = self.driver.records[-1]
+        else:
+            self.outcome = "FAILED"
+            record = self.driver.play_round()
+        self.outcome = "FINISHED" if self.driver.finished else "KILLED"
+        self._note(record)
+        return {
+            METRIC: self.grown_accuracy,
+            TIME: record.units_grown,
+            "round": record.round,
+            "step": record.step,
+            "step_index": record.step_index,
+            "step_round": record.step_round,
+            "num_steps": len(self.driver.needs),
+            "test_accuracy": record.test_accuracy,
+            "need_mib": record.need_mib,
+            "measured_peak_mib": record.measured_peak_mib,
+            "effective_movement": record.effective_movement,
+            "run_id": self.driver.run_id,
+            "done": self.driver.finished,
+        }
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Note where the driver keeps its state."""
+        folder = str(self._identity().folder)
+        (Path(checkpoint_dir) / "run_folder.json").write_text(json.dumps({"run_folder": folder}))
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing to do: `setup` went on from the driver's own, newer state."""
+
+    def cleanup(self) -> None:
+        """Close the run; called at the end and when a scheduler stops the trial."""
+        if self.driver is not None:
+            self.driver.close(self.outcome)
+            self.driver = None
+
+    def _note(self, record: RoundRecord) -> None:
+        # Methods without growing steps finish all units with their last round.
+        grown = record.step_ended and (record.stage == "grow" or record.units_grown > 0)
+        if grown and record.test_accuracy is not None:
+            self.grown_accuracy = record.test_accuracy
+
+    def _identity(self) -> RunIdentity:
+        context = self.context
+        return RunIdentity(
+            folder=context.folder / "trials" / self.trial_id,
+            name=trial_name(self.settings),
+            uri=context.uri,
+            experiment_id=context.experiment_id,
+            parent_run_id=context.parent_run_id,
+            params={f"{SWEPT}{key}": _plain(value) for key, value in self.settings.items()},
+        )
+
+    def _track_refusal(self) -> None:
+        """Leave a run that says why this setting cannot be trained."""
+        identity = self._identity()
+        if identity.uri is None:
+            return
+        params = flat_params(self.context.config.model_dump(mode="json")) | identity.params
+        tags = {OUTCOME_TAG: "n/a", REASON_TAG: self.refusal}
+        writer = RunWriter.start(
+            identity.uri, identity.experiment_id, identity.name, params, tags, identity.parent_run_id
+        )
+        writer.finish("FINISHED")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).replace(" ", "")

@@ -1,0 +1,97 @@
+"""What a sweep shows while it runs: every few seconds one bar for the whole, one line per running trial.
+
+Plain lines, not a redrawn screen: inside `ray job submit` the output is a log that travels.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune import Callback
+
+from profl_ray.tuning.space import decode, trial_name
+
+INTERVAL_SECONDS = 5.0
+BAR_WIDTH = 30
+
+
+@dataclass
+class _Seen:
+    name: str
+    state: str = "starting"
+    share: float = 0.0
+    last: dict[str, Any] | None = None
+
+
+class SweepView(Callback):
+    """Follows the trials and prints through `say`."""
+
+    def __init__(self, num_trials: int, rounds_per_step: int, say: Callable[[str], None]) -> None:
+        self.num_trials = num_trials
+        self.rounds_per_step = rounds_per_step
+        self.say = say
+        self.seen: dict[str, _Seen] = {}
+        self.started = self.printed = time.monotonic()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Note a trial that begins."""
+        self._of(trial).state = "running"
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Note a round."""
+        seen = self._of(trial)
+        seen.state = "running"
+        seen.last = result
+        if result.get("num_steps"):
+            inside = min(result["step_round"] / self.rounds_per_step, 0.9)
+            seen.share = min(1.0, (result["step_index"] + inside) / result["num_steps"])
+        if time.monotonic() - self.printed >= INTERVAL_SECONDS:
+            self._print()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Print the end of a trial."""
+        seen = self._of(trial)
+        seen.state, seen.share = "done", 1.0
+        last = seen.last or {}
+        if last.get("refusal"):
+            self.say(f"  n/a   {seen.name}: {last['refusal']}")
+        elif last.get("test_accuracy") is not None:
+            self.say(
+                f"  done  {seen.name}: accuracy {last['test_accuracy']:.4f} after {last['round']} rounds"
+            )
+        else:
+            self.say(f"  done  {seen.name}")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Print the failure of a trial."""
+        seen = self._of(trial)
+        seen.state, seen.share = "failed", 1.0
+        self.say(f"  FAILED {seen.name} (see {trial.path})")
+
+    def _of(self, trial: Any) -> _Seen:
+        return self.seen.setdefault(trial.trial_id, _Seen(trial_name(decode(trial.config))))
+
+    def _print(self) -> None:
+        self.printed = time.monotonic()
+        share = sum(seen.share for seen in self.seen.values()) / max(self.num_trials, len(self.seen), 1)
+        filled = round(BAR_WIDTH * share)
+        ended = sum(seen.state in ("done", "failed") for seen in self.seen.values())
+        elapsed = int(self.printed - self.started)
+        self.say(
+            f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {100 * share:3.0f} %  "
+            f"{ended} of {self.num_trials} trials ended  {elapsed // 60}:{elapsed % 60:02d}"
+        )
+        for seen in self.seen.values():
+            if seen.state == "running" and seen.last and seen.last.get("step"):
+                self.say(f"    {seen.name:<28} {_round_words(seen.last)}")
+
+
+def _round_words(result: dict[str, Any]) -> str:
+    accuracy = result.get("test_accuracy")
+    words = f"{result['step']:<9} round {result['round']:>4}"
+    if accuracy is not None:
+        words += f"  accuracy {accuracy:.4f}"
+    return words + f"  need {result['need_mib']:.2f} MiB"
