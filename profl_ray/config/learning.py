@@ -27,13 +27,14 @@ class ProFLOptions(Section):
     output_module: Literal["proxies", "head"] = "proxies"
     """proxies: a convolution per later block, pool and FC (the paper); head: pool and FC alone."""
     initialisation: Literal["corresponding", "carry"] = "corresponding"
-    """Output module of growing step t > 1: that of the matching shrinking step, or the last growing step's."""
+    """Output module of growing step t > 1: the matching shrinking step's, or the last growing step's."""
     frozen_bn: Literal["batch", "eval"] = "batch"
     """Batch norm of frozen blocks: batch statistics as in the authors' code, or fixed running statistics."""
     map_rounds: NonNegativeInt = 10
     """Rounds of Map, the distillation of a block into its proxy."""
-    map_learning_rate: PositiveFloat = 1e-3
-    """SGD learning rate of Map (authors' code: 1e-5, which moves little in few rounds)."""
+    map_learning_rate: PositiveFloat = 1e-4
+    """SGD learning rate of Map. The authors' code has 1e-5, which moves little in few rounds; 1e-3 diverges
+    after long shrinking steps, since the proxies have no normalisation."""
 
 
 class StrategyConfig(Section):

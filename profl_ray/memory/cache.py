@@ -36,8 +36,8 @@ class NeedEstimator:
             return None
         try:
             return Need(**json.loads((self.folder / f"{key}.json").read_text()))
-        except (FileNotFoundError, json.JSONDecodeError, TypeError):
-            return None  # Not there, or not ours: estimated again and written anew.
+        except (OSError, ValueError, TypeError):
+            return None  # Not there, not readable or not ours: estimated again and written anew.
 
     def _estimate(self, key: str, task: Trainable) -> Need:
         need = estimate_need(task)

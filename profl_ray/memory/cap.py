@@ -28,9 +28,8 @@ def memory_cap(allowance_mib: float, device: torch.device) -> Iterator[None]:
             torch.cuda.set_per_process_memory_fraction(1.0, device)
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _data_bytes() + int(allowance_mib * MIB)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
+    standing = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
+    limit = min([_data_bytes() + int(allowance_mib * MIB), *standing])
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     try:
         yield

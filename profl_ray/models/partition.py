@@ -39,16 +39,25 @@ def balanced_partition(costs: list[float], num_blocks: int) -> tuple[int, ...]:
             f"model.partition={num_blocks}: the model has {num_units} units, so 1 to {num_units} blocks"
         )
     total = [0.0, *accumulate(costs)]
-    # best[n][j]: (dearest, sum of squares, partition) over the ways to cut the first j units into n blocks.
-    best: list[dict[int, tuple[float, float, tuple[int, ...]]]] = [{0: (0.0, 0.0, ())}]
+    # dearest[j]: the dearest block of the best way to cut the first j units into so many blocks.
+    dearest = {0: 0.0}
+    for blocks in range(1, num_blocks + 1):
+        dearest = {
+            stop: min(max(dearest[start], total[stop] - total[start]) for start in dearest if start < stop)
+            for stop in range(blocks, num_units + 1)
+        }
+    # evenest[j]: sum of squares and sizes, among the ways whose blocks all stay within that limit. Apart from
+    # the first pass: the evenest beginning of a partition need not be the one whose dearest block is cheapest.
+    evenest: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for blocks in range(1, num_blocks + 1):
         row = {}
-        for stop in range(blocks, num_units - (num_blocks - blocks) + 1):
-            options = []
-            for start, (dearest, squares, sizes) in best[-1].items():
-                if start < stop:
-                    cost = total[stop] - total[start]
-                    options.append((max(dearest, cost), squares + cost * cost, (*sizes, stop - start)))
-            row[stop] = min(options)
-        best.append(row)
-    return best[-1][num_units][2]
+        for stop in range(blocks, num_units + 1):
+            options = [
+                (squares + cost * cost, (*sizes, stop - start))
+                for start, (squares, sizes) in evenest.items()
+                if start < stop and (cost := total[stop] - total[start]) <= dearest[num_units]
+            ]
+            if options:
+                row[stop] = min(options)
+        evenest = row
+    return evenest[num_units][1]
