@@ -77,7 +77,7 @@ class Driver:
         self.records.append(record)
         self.totals = self.totals.plus(record)
         self.folder.append(record)
-        if record.round % self.config.storage.checkpoint_every_rounds == 0 or self.finished:
+        if self._checkpoint_due(record) or self.finished:
             self.folder.save(record.round, self.server.snapshot())
         self.writer.log_round(record, self.totals)
         return record
@@ -90,6 +90,8 @@ class Driver:
                 record = self.play_round()
                 if on_round is not None:
                     on_round(record)
+            if not self.finished and self.records and not self._checkpoint_due(self.records[-1]):
+                self.folder.save(self.records[-1].round, self.server.snapshot())
             outcome = "FINISHED" if self.finished else "KILLED"
         except KeyboardInterrupt:
             outcome = "KILLED"
@@ -129,6 +131,9 @@ class Driver:
         finally:
             self.fleet.close()
         return summary
+
+    def _checkpoint_due(self, record: RoundRecord) -> bool:
+        return record.round % self.config.storage.checkpoint_every_rounds == 0
 
     def _open(self) -> Writer:
         """Begin the run's folder, or go on where it stopped; return the writer."""

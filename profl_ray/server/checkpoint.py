@@ -57,7 +57,7 @@ def read_checkpoint(folder: Path) -> Snapshot:
         if sha256(tensors).hexdigest() != header["tensors_sha256"]:
             raise UserError(f"checkpoint {folder}: {TENSORS} does not match its checksum")
         return Snapshot(load(tensors), header["facts"])
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"checkpoint {folder} cannot be read: {error}") from error
 
 

@@ -58,6 +58,7 @@ class RunFolder:
     def latest(self) -> tuple[Snapshot, list[RoundRecord]] | None:
         """Return the newest readable state and the records up to it; None if nothing was saved.
 
+        Later records are removed from the file.
         Raises UserError if states were saved and none of them can be read.
         """
         error: UserError | None = None
@@ -70,6 +71,7 @@ class RunFolder:
             return snapshot, self._records(int(path.name.removeprefix("round-")))
         if error is not None:
             raise error
+        self._records(0)
         return None
 
     def _checkpoints(self) -> list[Path]:
@@ -78,5 +80,7 @@ class RunFolder:
     def _records(self, rounds: int) -> list[RoundRecord]:
         """Return the first `rounds` records, and forget later ones: their rounds are played again."""
         lines = self.records_path.read_text().splitlines()[:rounds] if rounds else []
-        self.records_path.write_text("".join(f"{line}\n" for line in lines))
+        aside = self.records_path.with_suffix(".aside")
+        aside.write_text("".join(f"{line}\n" for line in lines))
+        aside.replace(self.records_path)
         return [RoundRecord.from_json(json.loads(line)) for line in lines]

@@ -20,7 +20,8 @@ def train_locally(
 ) -> float:
     """Train `model` in place on images [N, C, H, W] and labels [N]; return the last epoch's mean loss.
 
-    A last batch of a single image is left out unless it is the only one: batch norm needs two values.
+    A last batch of a single image is left out, since batch norm needs two values; but not if it is the only
+    one, and not if every batch has one image.
     """
     generator = numpy_stream(seed, "local", *stream)
     optimizer = task.make_optimizer(model)
@@ -32,7 +33,7 @@ def train_locally(
         loss_sum.zero_()
         num_seen = 0
         for batch in order.split(task.batch_size):
-            if len(batch) == 1 and num_images > 1:
+            if len(batch) == 1 < min(num_images, task.batch_size):
                 continue
             batch_images = images[batch]
             if augment:

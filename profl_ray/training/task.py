@@ -83,6 +83,14 @@ class LocalTask:
         """Layout of the rest of the sub-model's state."""
         return _layouts(self)[1]
 
+    @property
+    def drifts(self) -> bool:
+        """Whether training changes running statistics that belong to the frozen part."""
+        return any(
+            name.endswith(("running_mean", "running_var")) and not name.startswith(self.fixed_statistics)
+            for name in self.frozen.names
+        )
+
 
 def set_training_mode(module: nn.Module, fixed_statistics: tuple[str, ...]) -> None:
     """Put `module` into training mode, but the modules named by the prefixes into evaluation mode."""

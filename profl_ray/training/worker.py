@@ -82,7 +82,7 @@ class DeviceWorker:
         """Evaluate the task's model on test images start..stop-1."""
         model = self._resident(state)
         images = self.normaliser(self.data.test_images[start:stop]).to(self.device)
-        labels = torch.from_numpy(self.data.test_labels[start:stop]).to(self.device)
+        labels = torch.from_numpy(self.data.test_labels[start:stop].copy()).to(self.device)
         try:
             return evaluate_images(model, images, labels, batch_size)
         finally:
@@ -124,14 +124,16 @@ class DeviceWorker:
                     loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
             else:
                 loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
             raise MemoryQuotaExceeded(
                 device_order.device, task.step, allowance, device_order.quota_mib, "stopped by the cap"
             ) from error
         finally:
             model.zero_grad(set_to_none=True)
+            if task.drifts:
+                self.residents[task].frozen_version = ""
         moving = task.moving.collect(state_tensors(model))
         if not (math.isfinite(loss) and np.isfinite(moving).all()):
             raise NonFiniteUpdate(f"device {device_order.device} sent NaN or infinity in {task.step}")
