@@ -102,7 +102,8 @@ def _print_table(table: "MemoryTable", title: str) -> None:
     console = Console(width=None if Console().is_terminal else 140)
     console.print(view)
     console.print(
-        f"peak over all steps {table.peak_need_mib:.1f} MiB: {100 * table.reduction:.1f} % below full training",
+        f"peak over all steps {table.peak_need_mib:.1f} MiB: "
+        f"{100 * table.reduction:.1f} % below full training",
         highlight=False,
     )
 

@@ -50,5 +50,5 @@ class DriverActor:
 
 def start_driver(config: ExperimentConfig, identity: RunIdentity) -> Any:
     """Start the driver actor of a run."""
-    remote = ray.remote(concurrency_groups={"train": 1, "answer": 2})(DriverActor)
-    return remote.options(num_cpus=config.fleet.driver_cpus).remote(config, identity)
+    options = {"num_cpus": config.fleet.driver_cpus, "concurrency_groups": {"train": 1, "answer": 2}}
+    return ray.remote(**options)(DriverActor).remote(config, identity)

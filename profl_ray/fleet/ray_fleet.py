@@ -167,8 +167,8 @@ def check_resources(num_actors: int, cpus_per_actor: float, gpus_per_actor: floa
         needed, present = num_actors * each, total.get(kind, 0.0)
         if needed > present + 1e-6:  # 50 x 0.14 is a little more than 7
             raise UserError(
-                f"the cluster is too small: {num_actors} client actors x {each:g} {kind} = {needed:g} {kind}, "
-                f"the cluster has {present:g} (mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
+                f"the cluster is too small: {num_actors} client actors x {each:g} {kind} = {needed:g} {kind}"
+                f", the cluster has {present:g} (mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
             )
 
 

@@ -1,5 +1,6 @@
 """Connecting to Ray: the cluster that we are on, or a private one on this machine."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ QUIET = {
 
 @contextmanager
 def ray_session(num_cpus: int | None = None) -> Iterator[None]:
-    """Connect to the cluster of the job that we run in, else start Ray on this machine and stop it at the end.
+    """Connect to the cluster of the job that we run in, else start Ray on this machine for the while.
 
     A local Ray listens with token authentication only where the environment asks for it (RAY_AUTH_MODE).
     """
@@ -31,13 +32,13 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     # Without an explicit mode, a local start would write a token file that changes later heads.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     if on_cluster:
-        ray.init(logging_level="ERROR", log_to_driver=False)
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
     else:
         ray.init(
             address="local",
             num_cpus=num_cpus,
             include_dashboard=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             log_to_driver=False,
         )
     try:

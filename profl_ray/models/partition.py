@@ -28,7 +28,7 @@ def check_partition(
 
 
 def balanced_partition(costs: list[float], num_blocks: int) -> tuple[int, ...]:
-    """Cut units of the given costs into `num_blocks` blocks so that the dearest block is as cheap as possible.
+    """Cut units of the given costs into `num_blocks` blocks, the dearest block as cheap as possible.
 
     Ties go to the partition whose sum of squared block costs is smallest, so that blocks are of about equal
     cost. Raises UserError where there are fewer units than blocks.

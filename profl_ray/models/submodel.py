@@ -54,7 +54,7 @@ class SubModel(nn.Module):
 
 
 def build_proxy(network: Network, block: int) -> nn.Conv2d:
-    """Return the proxy of `block`: one 3x3 convolution with the block's channels and total stride, no bias."""
+    """Return the proxy of `block`: one 3x3 convolution with its channels and total stride, no bias."""
     shape = network.block_shape(block)
     return nn.Conv2d(
         shape.in_channels, shape.out_channels, kernel_size=3, stride=shape.stride, padding=1, bias=False

@@ -68,8 +68,8 @@ class Experiment:
             if all(need.eligible_share == 0 for need in of_step):
                 cheapest = min(need.need_mib for need in of_step)
                 raise UserError(
-                    f"no device can train step {str(step)!r}: it needs {cheapest:.2f} MiB and the largest quota "
-                    f"is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, training.batch_size, "
+                    f"no device can train step {str(step)!r}: it needs {cheapest:.2f} MiB and the largest "
+                    f"quota is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, training.batch_size, "
                     "model.width or a finer model.partition)"
                 )
 

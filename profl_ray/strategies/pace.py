@@ -53,8 +53,8 @@ class StepPace:
 
 def freeze_rule(config: FreezingConfig, stage: str) -> FreezeRule:
     """Return the configured rule for a step of `stage`; shrinking may have its own limit."""
-    shrinking = stage == "shrink" and config.max_shrink_rounds is not None
-    return make_rule(config, config.max_shrink_rounds if shrinking else config.max_rounds)
+    max_rounds = config.max_shrink_rounds if stage == "shrink" else None
+    return make_rule(config, max_rounds or config.max_rounds)
 
 
 def fixed_rule(rounds: int) -> FreezeRule:

@@ -105,7 +105,8 @@ def _layouts(task: LocalTask) -> tuple[Layout, Layout]:
     with torch.device("meta"):
         module = task.build()
     parameters = {name for name, _ in module.named_parameters()}
-    moving, frozen = {}, {}
+    moving: dict[str, tuple[int, ...]] = {}
+    frozen: dict[str, tuple[int, ...]] = {}
     for name, tensor in state_tensors(module).items():
         prefixes = task.trainable if name in parameters else task.moving_statistics
         (moving if name.startswith(prefixes) else frozen)[name] = tuple(tensor.shape)

@@ -37,6 +37,7 @@ def check_cluster(config: ExperimentConfig, cluster: dict[str, float]) -> None:
         present = cluster.get(kind, 0.0)
         if needed > present:
             raise UserError(
-                f"the cluster is too small: a trial needs {needed:g} {kind} (driver and {len(bundles) - 1} client "
-                f"actors), the cluster has {present:g} (mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
+                f"the cluster is too small: a trial needs {needed:g} {kind} (driver and {len(bundles) - 1} "
+                f"client actors), the cluster has {present:g} "
+                f"(mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
             )

@@ -157,7 +157,8 @@ def _fit(
             ),
         )
     results = tuner.fit()
-    finished = [r for r in results if r.error is None and r.metrics and r.metrics.get("run_id")]
+    every = [results[index] for index in range(len(results))]
+    finished = [r for r in every if r.error is None and r.metrics and r.metrics.get("run_id")]
     best = max(finished, key=lambda r: (r.metrics or {})[METRIC], default=None)
     outcome = SweepOutcome(
         name=name,

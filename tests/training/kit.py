@@ -1,0 +1,69 @@
+"""A tiny federation of random images, and tasks on a tiny network."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from profl_ray.federation import DataSplit, ImageData
+from profl_ray.memory import Demand
+from profl_ray.models import Network, SubModelPlan
+from profl_ray.strategies.base import initial_state, task_state
+from profl_ray.training import (
+    DeviceOrder,
+    DeviceWorker,
+    GroupOrder,
+    LocalTask,
+    Supervised,
+    TaskState,
+    WorkerSettings,
+)
+
+NETWORK = Network("cnn", 0.25, (1, 8, 8), 4, (2, 2))
+SUPERVISED = Supervised(local_epochs=2, batch_size=8, learning_rate=0.05, momentum=0.9, weight_decay=5e-4)
+TASK = LocalTask(
+    "grow 2",
+    SubModelPlan(NETWORK, 2),
+    SUPERVISED,
+    trainable=("units.2.", "units.3.", "head."),
+    moving_statistics=("units.",),
+)
+AMPLE = Demand(0.5, 0.5)
+SETTINGS = WorkerSettings(seed=1, augment=False, enforce_quotas=True, overhead_mib=64.0, accelerator="cpu")
+
+
+def make_data(num_train=60, num_test=37, seed=0, read_only=False):
+    generator = np.random.default_rng(seed)
+    arrays = [
+        generator.integers(0, 256, (num_train, 1, 8, 8), dtype=np.uint8),
+        np.arange(num_train) % 4,
+        generator.integers(0, 256, (num_test, 1, 8, 8), dtype=np.uint8),
+        np.arange(num_test) % 4,
+    ]
+    data = ImageData.measured(*arrays, 4, "random")
+    if read_only:  # as they come out of Ray's object store
+        for name in ("train_images", "train_labels", "test_images", "test_labels"):
+            getattr(data, name).flags.writeable = False
+    return data
+
+
+def make_split(*sizes):
+    stops = np.cumsum(sizes)
+    return DataSplit(
+        tuple(np.arange(stop - size, stop, dtype=np.int64) for size, stop in zip(sizes, stops, strict=True))
+    )
+
+
+def make_worker(sizes=(20, 17, 9), data=None, **settings):
+    return DeviceWorker(data or make_data(), make_split(*sizes), replace(SETTINGS, **settings))
+
+
+def make_state(task=TASK, seed=0, version="0") -> TaskState:
+    return task_state(task, initial_state(task.model, seed), version)
+
+
+def make_order(*devices, quota_mib=math.inf, demand=AMPLE, index=0, step_round=1):
+    """Return an order for a group; the devices' quotas are `quota_mib`, or by device where that is a dict."""
+    quotas = quota_mib if isinstance(quota_mib, dict) else dict.fromkeys(devices, quota_mib)
+    orders = tuple(DeviceOrder(device, 0, quotas[device]) for device in devices)
+    return GroupOrder(index, (0, step_round), orders, (demand,))

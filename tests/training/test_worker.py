@@ -1,0 +1,276 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from profl_ray.memory import Demand
+from profl_ray.models import Network, SubModelPlan
+from profl_ray.training import Calibration, DeviceOrder, EvaluationSum, GroupResult, Supervised
+from profl_ray.training import worker as worker_module
+from profl_ray.training.worker import RESIDENT_MODELS
+
+from .kit import AMPLE, SETTINGS, SUPERVISED, TASK, make_data, make_order, make_state, make_worker
+
+
+def train(worker, *devices, state=None, **order) -> GroupResult:
+    return worker.train(make_order(*devices, **order), [state or make_state()])
+
+
+def assert_same(first: GroupResult, second: GroupResult):
+    assert first.sums.keys() == second.sums.keys()
+    for index, total in first.sums.items():
+        np.testing.assert_array_equal(total.total, second.sums[index].total)
+        assert total.num_images == second.sums[index].num_images
+    assert [replace(r, seconds=0) for r in first.reports] == [replace(r, seconds=0) for r in second.reports]
+
+
+# What is sent back.
+
+
+def test_a_group_is_the_sum_of_its_devices_in_their_order():
+    together = train(make_worker(), 0, 1, 2)
+    apart = GroupResult(0)
+    for device in (0, 1, 2):
+        apart.absorb(train(make_worker(), device))
+    assert_same(together, apart)
+    assert together.sums[0].num_images == 20 + 17 + 9
+    assert [report.device for report in together.reports] == [0, 1, 2]
+
+
+def test_absorbing_does_not_change_what_was_absorbed():
+    first, second = train(make_worker(), 0), train(make_worker(), 1)
+    before = first.sums[0].total.copy()
+    total = GroupResult(0)
+    total.absorb(first)
+    total.absorb(second)
+    np.testing.assert_array_equal(first.sums[0].total, before)
+
+
+def test_an_update_is_weighted_by_images():
+    result = train(make_worker(), 2)
+    state = make_state(replace(TASK, procedure=Supervised(1, 8, 1e-9, 0.0, 0.0)))
+    still = make_worker().train(make_order(2), [state])
+    parameters = [not name.endswith(("running_mean", "running_var")) for name in TASK.moving.names]
+    unpacked = TASK.moving.unpack(still.sums[0].total / np.float32(9))
+    start = TASK.moving.unpack(state.moving)
+    for name, moved in zip(TASK.moving.names, parameters, strict=True):
+        if moved:
+            np.testing.assert_allclose(unpacked[name], start[name], atol=1e-6)
+    assert result.reports[0].num_images == result.sums[0].num_images == 9
+
+
+def test_devices_do_not_depend_on_what_the_worker_did_before():
+    fresh = train(make_worker(), 1)
+    used = make_worker()
+    train(used, 0, 2, state=make_state(seed=5, version="5"))
+    used.evaluate(make_state(seed=6, version="6"), 0, 10, 5)
+    used.measure(make_state(seed=7, version="7"))
+    assert_same(fresh, train(used, 1))
+
+
+def test_read_only_arrays_are_enough():
+    """Ray hands out arrays in shared memory that cannot be written."""
+    worker, state = make_worker(data=make_data(read_only=True)), make_state()
+    state.moving.flags.writeable = state.frozen.flags.writeable = False
+    expected = train(make_worker(), 0)
+    assert_same(expected, train(worker, 0, state=state))
+    assert worker.evaluate(state, 0, 37, 10) == make_worker().evaluate(make_state(), 0, 37, 10)
+
+
+def test_another_frozen_version_is_loaded_and_the_same_one_is_kept():
+    worker = make_worker()
+    train(worker, 0)
+    other = make_state(seed=9, version="1")
+    assert_same(train(make_worker(), 0, state=other), train(worker, 0, state=other))
+    ignored = replace(make_state(seed=3), moving=other.moving, frozen_version="1")
+    assert_same(train(make_worker(), 0, state=other), train(worker, 0, state=ignored))
+
+
+def test_statistics_that_nobody_sends_back_do_not_drift_from_device_to_device():
+    """Batch norm that is frozen but uses batch statistics: training moves what belongs to the frozen part."""
+    task = replace(TASK, moving_statistics=())
+    assert task.drifts
+    state = make_state(task)
+    worker = make_worker()
+    expected = worker.evaluate(state, 0, 37, 10)
+    train(worker, 0, 1, state=state)
+    assert worker.evaluate(state, 0, 37, 10) == expected
+
+
+def test_calibration_travels_like_any_task():
+    task = replace(TASK, procedure=Calibration(1, 8, 0.0, 0.0, 0.0), trainable=())
+    first = train(make_worker(), 0, 1, state=make_state(task))
+    again = train(make_worker(), 0, 1, state=make_state(task, seed=0))
+    assert_same(first, again)
+    assert first.sums[0].total.shape == (task.moving.size,)
+
+
+# Who fails, fails alone.
+
+
+@pytest.mark.parametrize("learning_rate", [1e30, float("nan")])
+def test_an_update_with_nan_is_dropped_and_named(learning_rate):
+    procedure = replace(SUPERVISED, learning_rate=learning_rate)
+    state = make_state(replace(TASK, procedure=procedure))
+    result = train(make_worker(), 1, state=state)
+    assert not result.sums
+    (report,) = result.reports
+    assert report.failure == "device 1 sent NaN or infinity in grow 2"
+    assert report.loss is None and report.num_images == 17
+
+
+def test_a_nan_update_leaves_no_trace_in_the_others():
+    """Only device 1 has an image that overflows."""
+    data = make_data()
+    worker, honest = make_worker(data=data), make_worker(data=data)
+    broken = worker.normaliser
+    worker.normaliser = lambda images: broken(images) * (float("nan") if len(images) == 17 else 1)
+    result, expected = train(worker, 0, 1, 2), train(honest, 0, 2)
+    assert [bool(report.failure) for report in result.reports] == [False, True, False]
+    np.testing.assert_array_equal(result.sums[0].total, expected.sums[0].total)
+    assert result.sums[0].num_images == expected.sums[0].num_images == 29
+
+
+@pytest.mark.parametrize(
+    ("demand", "quota_mib", "words"),
+    [
+        (Demand(2.0, 1.0), 1.5, "need 2.00 MiB > quota 1.50 MiB (predicted, before training)"),
+        (
+            Demand(1.0, 9.0),
+            1.5,
+            "need 9.00 MiB > quota 1.50 MiB (measured, beyond the estimator's stated error)",
+        ),
+    ],
+)
+def test_a_device_beyond_its_quota_is_refused_before_it_trains(demand, quota_mib, words, monkeypatch):
+    monkeypatch.setattr(worker_module, "train_locally", lambda *_: pytest.fail("it was trained"))
+    result = train(make_worker(), 2, quota_mib=quota_mib, demand=demand)
+    assert result.reports[0].failure == f"device 2 exceeded its memory quota in grow 2: {words}"
+    assert not result.sums
+
+
+def test_only_the_device_with_the_small_quota_is_refused():
+    quotas = {0: 4.0, 1: 0.25, 2: 4.0}
+    result = train(make_worker(), 0, 1, 2, quota_mib=quotas, demand=Demand(0.5, 0.5))
+    expected = train(make_worker(), 0, 2)
+    assert [bool(report.failure) for report in result.reports] == [False, True, False]
+    np.testing.assert_array_equal(result.sums[0].total, expected.sums[0].total)
+
+
+def test_quotas_that_are_not_enforced_refuse_nobody():
+    result = train(make_worker(enforce_quotas=False), 0, quota_mib=0.1, demand=Demand(9.0, 9.0))
+    assert result.reports[0].failure is None
+    assert_same(result, train(make_worker(), 0))
+
+
+WIDE = Network("cnn", 8.0, (1, 8, 8), 4, (2, 2))
+HOSTILE = replace(TASK, model=SubModelPlan(WIDE, 1), trainable=("",), step="grow 1").__class__(
+    "grow 1", SubModelPlan(WIDE, 1), Supervised(1, 1000, 0.05, 0.0, 0.0), ("",), ("units.",)
+)
+
+
+def test_the_cap_stops_a_device_alone_and_the_worker_goes_on():
+    """Device 0 needs some 100 MiB for its batch; its demand says 1 MiB, so that only the cap is left."""
+    data, sizes = make_data(num_train=1020), (1000, 20)
+    state = make_state(HOSTILE)
+    worker = make_worker(sizes, data, overhead_mib=2.0)
+    order = make_order(0, quota_mib=4.0, demand=Demand(1.0, 1.0))
+    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"))))
+    result = worker.train(order, [state])
+    stopped, trained = result.reports
+    assert stopped.failure is not None and stopped.loss is None
+    for words in ("device 0", "grow 1", "quota 4.00 MiB", "stopped by the cap"):
+        assert words in stopped.failure
+    assert trained.failure is None
+    assert_same(
+        GroupResult(0, result.sums, [trained]),
+        train(make_worker(sizes, data), 1, state=make_state(HOSTILE)),
+    )
+
+
+def test_the_cap_is_lifted_afterwards():
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    worker = make_worker((1000, 20), make_data(num_train=1020), overhead_mib=2.0)
+    result = train(worker, 0, state=make_state(HOSTILE), quota_mib=4.0, demand=Demand(1.0, 1.0))
+    assert result.reports[0].failure
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
+)
+def test_every_allocators_error_is_the_devices(error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(worker_module, "train_locally", fail)
+    result = train(make_worker(), 0, quota_mib=4.0)
+    assert "stopped by the cap" in result.reports[0].failure
+
+
+def test_other_errors_are_not_swallowed(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(worker_module, "train_locally", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        train(make_worker(), 0)
+
+
+# Resident models, measuring, evaluating.
+
+
+def test_old_residents_make_room():
+    worker = make_worker()
+    for number in range(RESIDENT_MODELS + 3):
+        worker.evaluate(make_state(replace(TASK, step=f"step {number}")), 0, 4, 4)
+    assert len(worker.residents) == RESIDENT_MODELS
+    assert {task.step for task in worker.residents} == {f"step {n}" for n in range(3, RESIDENT_MODELS + 3)}
+    again = replace(TASK, step="step 0")
+    assert_same(train(worker, 0, state=make_state(again)), train(make_worker(), 0, state=make_state(again)))
+
+
+def test_measuring_leaves_no_trace():
+    worker, state = make_worker(), make_state()
+    evaluation = worker.evaluate(state, 0, 37, 10)
+    torch_state = torch.get_rng_state()
+    peak = worker.measure(state)
+    assert peak > state.moving.nbytes + state.frozen.nbytes
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert worker.evaluate(state, 0, 37, 10) == evaluation
+    assert_same(train(worker, 0, state=state), train(make_worker(), 0))
+
+
+def test_the_measured_peak_does_not_depend_on_what_was_done_before():
+    used, state = make_worker(), make_state()
+    train(used, 0, 1)
+    assert used.measure(state) == make_worker().measure(state)
+
+
+@pytest.mark.parametrize("size", [10, 20, 37])
+def test_evaluation_in_chunks_equals_evaluation_at_once(size):
+    worker, state = make_worker(), make_state()
+    whole = worker.evaluate(state, 0, 37, 5)
+    total = EvaluationSum(0, 0.0, 0)
+    for start in range(0, 37, size):
+        total += worker.evaluate(state, start, min(start + size, 37), 5)
+    assert (total.num_correct, total.num_images) == (whole.num_correct, 37)
+    assert total.loss_sum == pytest.approx(whole.loss_sum, rel=1e-12)
+
+
+def test_evaluation_leaves_the_model_ready_to_train():
+    worker = make_worker()
+    fixed = replace(TASK, fixed_statistics=("units.0.",))
+    state = make_state(fixed)
+    worker.evaluate(state, 0, 10, 5)
+    model = worker.residents[fixed].model
+    assert model.training and model.units["1"].training and not model.units["0"].training
+
+
+def test_settings_are_small_and_travel():
+    import pickle
+
+    assert pickle.loads(pickle.dumps((SETTINGS, TASK, AMPLE))) == (SETTINGS, TASK, AMPLE)
