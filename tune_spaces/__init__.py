@@ -1,4 +1,4 @@
-"""Named search spaces: one file each, with a documented function of the file's name that returns the space."""
+"""Named search spaces: one file each, with a documented function of that name that returns the space."""
 
 from collections.abc import Callable
 from importlib import import_module

@@ -50,5 +50,8 @@ class DriverActor:
 
 def start_driver(config: ExperimentConfig, identity: RunIdentity) -> Any:
     """Start the driver actor of a run."""
-    options = {"num_cpus": config.fleet.driver_cpus, "concurrency_groups": {"train": 1, "answer": 2}}
+    options: dict[str, Any] = {
+        "num_cpus": config.fleet.driver_cpus,
+        "concurrency_groups": {"train": 1, "answer": 2},
+    }
     return ray.remote(**options)(DriverActor).remote(config, identity)

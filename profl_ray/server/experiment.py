@@ -69,8 +69,8 @@ class Experiment:
                 cheapest = min(need.need_mib for need in of_step)
                 raise UserError(
                     f"no device can train step {str(step)!r}: it needs {cheapest:.2f} MiB and the largest "
-                    f"quota is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, training.batch_size, "
-                    "model.width or a finer model.partition)"
+                    f"quota is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, "
+                    "training.batch_size, model.width or a finer model.partition)"
                 )
 
 

@@ -26,7 +26,7 @@ def random_state(module: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     for name, tensor in module.state_dict().items():
         if name.endswith("num_batches_tracked"):
             state[name] = torch.zeros((), dtype=torch.int64)
-        elif name.endswith("running_var") or name.endswith("1.weight"):
+        elif name.endswith("running_var") or (name.endswith("weight") and tensor.dim() == 1):
             state[name] = torch.rand(tensor.shape, generator=generator) + 0.5
         else:
             scale = max(1, tensor[0].numel() if tensor.dim() > 1 else 1) ** -0.5

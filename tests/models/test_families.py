@@ -7,8 +7,9 @@ import torch
 import torchvision.models
 from torch import nn
 
+from profl_ray.models import FAMILIES, Network, SubModelPlan, find_family
+
 from .plain import images, on_meta, random_state
-from profl_ray.models import FAMILIES, Network, find_family
 
 WIDTHS = (1.0, 0.25, 0.001)
 
@@ -105,8 +106,6 @@ def test_vgg_is_torchvisions_features_with_one_fc(name: str, train: bool) -> Non
 
 def _same_logits(name: str, reference, train: bool) -> None:
     """Load both with the same tensors, in the order of the layers, and compare logits."""
-    from profl_ray.models import SubModelPlan
-
     plan = network(name, 1.0)
     ours, theirs = on_meta(SubModelPlan(plan, plan.num_blocks).build), on_meta(reference)
     state = random_state(theirs)
@@ -115,7 +114,8 @@ def _same_logits(name: str, reference, train: bool) -> None:
     batch = images(2, 3, 32, 32)
     with torch.no_grad():
         if not train:
-            ours.eval(), theirs.eval()
+            ours.eval()
+            theirs.eval()
         logits, expected = ours(batch), theirs(batch)
     assert torch.isfinite(expected).all() and expected.std() > 0
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))

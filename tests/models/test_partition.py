@@ -22,7 +22,7 @@ def test_units_per_block_are_taken_as_they_are() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UserError, match="^unknown partition 'stage'; did you mean 'stages'") as caught:
+    with pytest.raises(UserError, match=r"^unknown partition 'stage'; did you mean 'stages'") as caught:
         check_partition("stage", STAGES, "resnet34")
     assert "known: stages, units" in str(caught.value)
 

@@ -184,7 +184,7 @@ def test_total_stride_reaches_the_pool() -> None:
     assert strides == [4, 8, 16, 32]
     for block in (1, 2, 3, 4):
         model = on_meta(step_plan(network, block).build)
-        last = list(model.proxies.values())[-1] if model.proxies else model.units["7"]
+        last = list(model.proxies.values())[-1] if model.proxies else list(model.units["7"].children())[-1]
         sizes = []
         last.register_forward_hook(lambda _, __, output, sizes=sizes: sizes.append(output.shape[2:]))
         model(torch.empty(2, 3, 32, 32, device="meta"))
