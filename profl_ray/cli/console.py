@@ -59,7 +59,8 @@ class RunView:
         self.console.print(
             f"{name}: {config.strategy.name}, {config.model.name} x{config.model.width:g} on "
             f"{config.data.name}, {config.federation.num_devices} devices, "
-            f"{config.federation.cohort_size} a round, fleet {config.fleet.backend}"
+            f"{config.federation.cohort_size} a round, fleet {config.fleet.backend}",
+            soft_wrap=True,
         )
         self.progress.update(self.task, total=num_steps, description="first round")
 
@@ -67,8 +68,8 @@ class RunView:
         """Show a round."""
         if not self.live or record.step_ended:
             self.console.print(round_line(record), soft_wrap=True)
-        for device, reason in list(record.failed.items())[:3]:
-            self.console.print(f"  dropped: {reason or device}", soft_wrap=True)
+        for reason in record.failed.values():
+            self.console.print(f"  dropped: {reason}", soft_wrap=True)
         accuracy = "" if record.test_accuracy is None else f"  accuracy {record.test_accuracy:.4f}"
         self.progress.update(
             self.task,
@@ -83,11 +84,13 @@ class RunView:
             self.console.print(
                 f"final accuracy {accuracy:.4f} after {summary['rounds']} rounds; peak need "
                 f"{summary['peak_need_mib']:.2f} MiB, {100 * summary['reduction']:.1f} % below full training "
-                f"({summary['full_need_mib']:.2f} MiB)"
+                f"({summary['full_need_mib']:.2f} MiB)",
+                soft_wrap=True,
             )
         else:
             self.console.print(
-                "stopped before the end of the schedule; go on with --resume " + summary["name"]
+                f"stopped before the end of the schedule; go on with --resume {summary['run_id']}"
             )
         if uri is not None:
-            self.console.print(f"MLflow run {summary['run_id']} in {uri} (`profl-ray ui` shows it)")
+            where = f"MLflow run {summary['mlflow_run_id']} in {uri} (`profl-ray ui` shows it)"
+            self.console.print(where, soft_wrap=True)

@@ -1,12 +1,22 @@
 """`profl-ray run`: one experiment, in this process or on Ray."""
 
+import signal
+import sys
 import time
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from profl_ray.cli.options import Json, Overrides, print_json
+
+if TYPE_CHECKING:
+    from profl_ray.cli.console import RunView
+    from profl_ray.config import ExperimentConfig
+    from profl_ray.fleet.driver import RunIdentity
 
 
 def run(
@@ -44,17 +54,36 @@ def run(
     with RunView(config) as view:
         if config.fleet.backend == "in_process":
             driver = Driver(config, identity)
-            view.begin(driver.identity.name, len(driver.needs))
-            summary = driver.run(view.show)
+            view.begin(name, len(driver.needs))
+            with stop_on_signal(driver.stop):
+                summary = driver.run(view.show)
         else:
             summary = _run_on_ray(config, identity, view)
-    summary = {"name": name} | summary
     view.end(summary, uri)
     if json:
         print_json(summary)
+    if not summary["finished"]:
+        raise typer.Exit(130)
 
 
-def _run_on_ray(config: Any, identity: Any, view: Any) -> dict[str, Any]:
+@contextmanager
+def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM end the run after the current round, and a second one at once."""
+
+    def handle(signum: int, _: FrameType | None) -> None:
+        print("stopping after this round; everything is saved", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_on_ray(config: "ExperimentConfig", identity: "RunIdentity", view: "RunView") -> dict[str, Any]:
     """Run the driver as an actor, and follow it."""
     import ray
 
@@ -70,20 +99,16 @@ def _run_on_ray(config: Any, identity: Any, view: Any) -> dict[str, Any]:
         check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor)
         driver = start_driver(config, identity)
         done = driver.fit.remote()
-        seen = 0
+        seen, ended = 0, False
         view.begin(identity.name)
-        try:
-            while True:
+        with stop_on_signal(driver.stop.remote):
+            while not ended:
                 ready, _ = ray.wait([done], timeout=1.0)
+                ended = bool(ready)
                 records = ray.get(driver.rounds_since.remote(seen))
                 for record in records:
                     view.show(RoundRecord.from_json(record))
                 seen += len(records)
-                if ready:
-                    break
-        except KeyboardInterrupt:
-            print("stopping after this round; everything is saved", flush=True)
-            ray.get(driver.stop.remote())
         result = ray.get(done)
         if isinstance(result, str):
             raise UserError(result)

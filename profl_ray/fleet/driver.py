@@ -68,8 +68,8 @@ class Driver:
 
     @property
     def run_id(self) -> str:
-        """The run's id in MLflow; the folder's name where the run is not tracked."""
-        return self.writer.run_id or self.identity.folder.name
+        """The run's id: the name of its folder, by which it can be resumed."""
+        return self.identity.folder.name
 
     def play_round(self) -> RoundRecord:
         """Play a round; when this returns, the round is saved and logged."""
@@ -94,7 +94,7 @@ class Driver:
                 self.folder.save(self.records[-1].round, self.server.snapshot())
             outcome = "FINISHED" if self.finished else "KILLED"
         except KeyboardInterrupt:
-            outcome = "KILLED"
+            outcome = "KILLED"  # Not by `stop`: the round that was being played is lost, no other.
             raise
         finally:
             summary = self.close(outcome)
@@ -114,6 +114,7 @@ class Driver:
         figures = summarise(self.records, self.experiment.full_need_mib, self.finished)
         return {
             "run_id": self.run_id,
+            "mlflow_run_id": self.writer.run_id,
             "finished": self.finished,
             **figures,
             "weights_sha256": weights_sha256(self.server.strategy.complete_weights()),

@@ -46,8 +46,8 @@ def balanced_partition(costs: list[float], num_blocks: int) -> tuple[int, ...]:
             stop: min(max(dearest[start], total[stop] - total[start]) for start in dearest if start < stop)
             for stop in range(blocks, num_units + 1)
         }
-    # evenest[j]: sum of squares and sizes, among the ways whose blocks all stay within that limit. Apart from
-    # the first pass: the evenest beginning of a partition need not be the one whose dearest block is cheapest.
+    # evenest[j]: sum of squares and sizes, among the ways whose blocks all stay within that limit. Apart
+    # from the first pass: the evenest beginning need not be the one whose dearest block is cheapest.
     evenest: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for blocks in range(1, num_blocks + 1):
         row = {}

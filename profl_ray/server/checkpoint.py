@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -41,7 +42,8 @@ def write_checkpoint(folder: Path, snapshot: Snapshot) -> None:
 
 def fill_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     """Write the snapshot's two files into an existing folder."""
-    tensors = save(snapshot.tensors)
+    # safetensors writes memory as it lies, so a view that is not in C order would come back scrambled.
+    tensors = save({name: np.asarray(value, order="C") for name, value in snapshot.tensors.items()})
     header = {"version": VERSION, "tensors_sha256": sha256(tensors).hexdigest()}
     (folder / TENSORS).write_bytes(tensors)
     (folder / FACTS).write_text(json.dumps(header | {"facts": snapshot.facts}))

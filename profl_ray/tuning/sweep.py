@@ -12,6 +12,7 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import apply_overrides, from_yaml, load_experiment, to_yaml
 from profl_ray.errors import UserError
 from profl_ray.models import find_family
+from profl_ray.server.experiment import assemble
 from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.resources import check_cluster, placement_group
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace, decode
@@ -68,6 +69,9 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
         uri = resolve_uri(config)
         experiment_id = prepare_store(uri, config.tracking.experiment, root)
     _check_resources(config)
+    # One trial is put together here first: a mistake that all share shows before anything is written, and
+    # the needs that trials share are estimated once.
+    assemble(_first_trial(request, config))
     if uri is not None:
         parent = start_parent(
             uri,
@@ -99,6 +103,12 @@ def resume_sweep(request: SweepRequest, root: Path, name: str, say: Callable[[st
     config = from_yaml(path.read_text(), source=str(path))
     _check_resources(config)
     return _fit(request, config, name, state, say, resume=True)
+
+
+def _first_trial(request: SweepRequest, config: ExperimentConfig) -> ExperimentConfig:
+    if (request.search or request.space.search) == "grid":
+        return apply_overrides(config, request.space.grid()[0])
+    return config
 
 
 def _check_resources(config: ExperimentConfig) -> None:
@@ -171,6 +181,9 @@ def _fit(
         best_accuracy=(best.metrics or {})[METRIC] if best else None,
     )
     _close_parent(outcome)
+    refusals = [r.metrics["refusal"] for r in every if r.metrics and r.metrics.get("refusal")]
+    if refusals and not finished:
+        raise UserError(f"none of the {len(every)} trials could be trained; the first: {refusals[0]}")
     return outcome
 
 

@@ -1,7 +1,7 @@
 """A network's blocks: which units they hold and what a proxy must know of them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profl_ray.models import FAMILIES, Network, find_family
@@ -26,6 +26,7 @@ def test_strides_of_a_block_multiply() -> None:
     assert Network("vgg11_bn", 0.25, (1, 32, 32), 10, (4, 4)).block_shape(1) == UnitShape(1, 64, 8)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.sampled_from(sorted(FAMILIES)), st.data())
 def test_blocks_cover_the_units_in_order(name: str, data) -> None:
     num_units = sum(find_family(name).stages)

@@ -3,7 +3,7 @@
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from profl_ray.errors import UserError
@@ -37,6 +37,7 @@ def test_partition_that_does_not_fit(partition: tuple[int, ...]) -> None:
         assert word in text
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.data())
 def test_every_way_to_cut_is_accepted_and_every_other_sum_is_not(stages: list[int], data) -> None:
     num_units = sum(stages)
@@ -63,6 +64,7 @@ def every_partition(num_units: int, num_blocks: int) -> list[tuple[int, ...]]:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 20).map(float), min_size=1, max_size=8), st.data())
 @example([1.0, 7.0, 2.0, 4.0, 8.0, 6.0], None)
 def test_balanced_partition_is_the_best_of_all(costs: list[float], data) -> None:
@@ -77,6 +79,7 @@ def test_balanced_partition_is_the_best_of_all(costs: list[float], data) -> None
     assert badness(partition) == min(badness(p) for p in every_partition(len(costs), num_blocks))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e12), min_size=1, max_size=8), st.data())
 def test_balanced_partition_of_any_costs(costs: list[float], data) -> None:
     num_blocks = data.draw(st.integers(1, len(costs)))

@@ -37,7 +37,8 @@ def test_the_same_stream_gives_the_same_weights(augment):
 
 
 @pytest.mark.parametrize(
-    "change", [{"stream": (0, 1, 3)}, {"stream": (0, 2, 2)}, {"stream": (1, 1, 2)}, {"seed": 2}, {"augment": True}]
+    "change",
+    [{"stream": (0, 1, 3)}, {"stream": (0, 2, 2)}, {"stream": (1, 1, 2)}, {"seed": 2}, {"augment": True}],
 )
 def test_another_stream_gives_other_weights(change):
     assert not np.array_equal(train()[1], train(**change)[1])
@@ -46,10 +47,11 @@ def test_another_stream_gives_other_weights(change):
 def test_global_generators_are_neither_read_nor_moved():
     results = []
     for seed in (0, 1):
+        model = make_model()
         torch.manual_seed(seed)
         np.random.seed(seed)
         torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
-        results.append(train(augment=True)[1])
+        results.append(train(augment=True, model=model)[1])
         assert torch.equal(torch.get_rng_state(), torch_state)
         assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy_state, strict=True))
     np.testing.assert_array_equal(*results)
@@ -98,7 +100,9 @@ def test_the_loss_is_the_last_epochs_mean_over_images():
     assert loss == (4 * 1.0 + 2 * 4.0) / 6
     first, second = procedure.batches[:2], procedure.batches[2:]
     for epoch in (first, second):
-        assert sorted(sum(epoch, [])) == list(range(6)) and [len(batch) for batch in epoch] == [4, 2]
+        assert sorted(label for batch in epoch for label in batch) == list(range(6)) and [
+            len(batch) for batch in epoch
+        ] == [4, 2]
     assert first != second, "every epoch has an order of its own"
 
 

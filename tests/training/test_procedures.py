@@ -79,7 +79,7 @@ def test_distillation_is_the_mean_squared_error_of_the_logits_whatever_the_label
 
 @pytest.mark.parametrize("num_images", [16, 20, 17])
 def test_calibration_gives_plain_means_of_batch_statistics(num_images):
-    """20 images in batches of 8: three batches, the last of 4 counts as much; 17: the last image is left out."""
+    """20 images in batches of 8: the last batch, of 4, counts as much; 17: the last image is left out."""
     forward = Calibration(1, 8, 0.0, 0.0, 0.0)
     task = replace(TASK, procedure=forward, trainable=(), moving_statistics=("units.",))
     model = make_model(task)
@@ -118,7 +118,9 @@ def test_moving_and_frozen_are_the_whole_state():
 
 
 def test_fixed_statistics_are_used_and_do_not_move():
-    task = replace(TASK, fixed_statistics=("units.0.", "units.1."), moving_statistics=("units.2.", "units.3."))
+    task = replace(
+        TASK, fixed_statistics=("units.0.", "units.1."), moving_statistics=("units.2.", "units.3.")
+    )
     model = make_model(task)
     before = {name: value.clone() for name, value in state_tensors(model).items()}
     train_locally(model, task, *make_images(), False, 1, ())

@@ -13,9 +13,7 @@ def numbered(num_images, channels, height, width):
 
 
 @settings(deadline=None)
-@given(
-    st.integers(1, 5), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1)
-)
+@given(st.integers(1, 5), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_every_image_is_a_window_of_its_padded_self(num_images, channels, height, width, seed):
     images = numbered(num_images, channels, height, width)
     before = images.clone()

@@ -6,7 +6,7 @@ import torch
 
 from profl_ray.memory import Demand
 from profl_ray.models import Network, SubModelPlan
-from profl_ray.training import Calibration, DeviceOrder, EvaluationSum, GroupResult, Supervised
+from profl_ray.training import Calibration, DeviceOrder, EvaluationSum, GroupResult, LocalTask, Supervised
 from profl_ray.training import worker as worker_module
 from profl_ray.training.worker import RESIDENT_MODELS
 
@@ -165,9 +165,7 @@ def test_quotas_that_are_not_enforced_refuse_nobody():
 
 
 WIDE = Network("cnn", 8.0, (1, 8, 8), 4, (2, 2))
-HOSTILE = replace(TASK, model=SubModelPlan(WIDE, 1), trainable=("",), step="grow 1").__class__(
-    "grow 1", SubModelPlan(WIDE, 1), Supervised(1, 1000, 0.05, 0.0, 0.0), ("",), ("units.",)
-)
+HOSTILE = LocalTask("grow 1", SubModelPlan(WIDE, 1), Supervised(1, 1000, 0.05, 0.0, 0.0), ("",), ("units.",))
 
 
 def test_the_cap_stops_a_device_alone_and_the_worker_goes_on():
@@ -200,7 +198,8 @@ def test_the_cap_is_lifted_afterwards():
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")],
 )
 def test_every_allocators_error_is_the_devices(error, monkeypatch):
     def fail(*_):

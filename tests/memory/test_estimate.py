@@ -1,0 +1,79 @@
+"""The estimator: the method's figures, exact parts, and nothing allocated."""
+
+import resource
+
+import pytest
+import torch
+
+from profl_ray.memory import MIB, estimate_need
+
+from .conftest import MakeTask
+
+# reference/profl-method.md, section 8: batch 128, 3x32x32, momentum SGD; full training, then steps 1..4. Late
+# steps: the lower end of the range, which a prefix that runs as one flat loop reaches.
+PUBLISHED_MIB = {
+    "resnet18": (679, 404, 231, 141, 180),
+    "resnet34": (1158, 533, 364, 304, 237),
+}
+TOLERANCE = 0.05
+
+
+@pytest.mark.parametrize("block", [None, 1, 2, 3, 4])
+@pytest.mark.parametrize("name", PUBLISHED_MIB)
+def test_section_8(name: str, block: int | None, make_task: MakeTask) -> None:
+    need = estimate_need(make_task(name, block, width=1.0, size=32, batch_size=128))
+    assert need.mib == pytest.approx(PUBLISHED_MIB[name][block or 0], rel=TOLERANCE)
+
+
+def test_estimating_takes_no_memory_and_no_random_number(make_task: MakeTask) -> None:
+    task = make_task("cnn", width=1.0, size=32, batch_size=32_768)  # Would need 14 GiB.
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    state = torch.get_rng_state()
+    assert estimate_need(task).mib > 14_000
+    assert torch.equal(torch.get_rng_state(), state)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before < 256 * MIB
+
+
+@pytest.mark.parametrize("name", ["cnn", "vgg11_bn"])
+def test_parameters_and_optimizer_state_are_exact(name: str, make_task: MakeTask) -> None:
+    task = make_task(name, size=32)
+    need = estimate_need(task)
+    with torch.device("meta"):
+        model = task.build()
+    trained = sum(4 * p.numel() for p in model.parameters() if p.requires_grad)
+    state = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    assert need.parameters_bytes == state
+    assert need.optimizer_bytes == trained
+    assert need.total_bytes == sum(
+        (
+            need.parameters_bytes,
+            need.gradients_bytes,
+            need.optimizer_bytes,
+            need.activations_bytes,
+            need.temporaries_bytes,
+        )
+    )
+
+
+def test_momentum_is_what_the_optimizer_keeps(make_task: MakeTask) -> None:
+    with_momentum, without = estimate_need(make_task()), estimate_need(make_task(momentum=0.0))
+    assert without.optimizer_bytes == 0
+    assert with_momentum.total_bytes - without.total_bytes == with_momentum.optimizer_bytes > 0
+
+
+def test_frozen_blocks_hold_no_gradient_no_momentum_and_no_activations(make_task: MakeTask) -> None:
+    full, last = estimate_need(make_task()), estimate_need(make_task(block=2))
+    assert last.parameters_bytes == full.parameters_bytes
+    assert last.optimizer_bytes < full.optimizer_bytes
+    assert last.activations_bytes < full.activations_bytes
+    assert last.total_bytes < full.total_bytes
+
+
+def test_need_grows_with_batch_width_and_image(make_task: MakeTask) -> None:
+    base = estimate_need(make_task()).total_bytes
+    for larger in (make_task(batch_size=16), make_task(width=0.5), make_task(size=32)):
+        assert estimate_need(larger).total_bytes > base
+
+
+def test_estimating_twice_gives_the_same(make_task: MakeTask) -> None:
+    assert estimate_need(make_task(block=1)) == estimate_need(make_task(block=1))

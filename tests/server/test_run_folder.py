@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pytest
+
+from profl_ray.errors import UserError
+from profl_ray.server.checkpoint import FACTS, Snapshot
+from profl_ray.server.run_folder import RunFolder
+
+from .kit import short_config
+from .test_record import make_record
+
+
+def snapshot(rounds):
+    return Snapshot({"a": np.full(2, rounds, np.float32)}, {"rounds": rounds})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder(tmp_path / "deep" / "run")
+    assert not folder.exists
+    folder.begin(short_config(tmp_path), {"name": "run", "mlflow_run_id": "abc"})
+    return folder
+
+
+def play(folder, *rounds, save=True):
+    for number in rounds:
+        folder.append(make_record(number))
+        if save:
+            folder.save(number, snapshot(number))
+
+
+def names(folder):
+    return [path.name for path in sorted(folder.checkpoints_path.iterdir())]
+
+
+def written(folder):
+    return [json.loads(line)["round"] for line in folder.records_path.read_text().splitlines()]
+
+
+def test_what_was_begun_is_read_back(folder, tmp_path):
+    assert folder.exists
+    assert folder.facts() == {"name": "run", "mlflow_run_id": "abc"}
+    assert folder.config() == short_config(tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path):
+    with pytest.raises(UserError, match=f"^{tmp_path} is not the folder of a run"):
+        RunFolder(tmp_path).config()
+
+
+def test_two_checkpoints_are_kept(folder):
+    play(folder, 1)
+    assert names(folder) == ["round-000001"]
+    play(folder, 2, 3)
+    assert names(folder) == ["round-000002", "round-000003"]
+    state, records = folder.latest()
+    assert state.facts == {"rounds": 3}
+    assert records == [make_record(1), make_record(2), make_record(3)]
+
+
+def test_rounds_are_ordered_as_numbers(folder):
+    play(folder, *range(1, 13))
+    assert names(folder) == ["round-000011", "round-000012"]
+
+
+def test_records_beyond_the_checkpoint_are_forgotten(folder):
+    """Killed between a round's record and its checkpoint, or between two checkpoints."""
+    play(folder, 1)
+    play(folder, 2, 3, save=False)
+    state, records = folder.latest()
+    assert state.facts == {"rounds": 1} and records == [make_record(1)]
+    assert written(folder) == [1]
+    play(folder, 2)
+    assert written(folder) == [1, 2]
+
+
+def test_a_record_that_was_torn_while_it_was_written_is_forgotten(folder):
+    play(folder, 1)
+    with folder.records_path.open("a") as file:
+        file.write('{"round": 2, "sta')
+    assert folder.latest()[1] == [make_record(1)]
+    play(folder, 2)
+    assert written(folder) == [1, 2]
+
+
+def test_a_corrupt_newest_checkpoint_gives_way_to_the_older(folder):
+    play(folder, 1, 2, 3)
+    (folder.checkpoints_path / "round-000003" / FACTS).write_bytes(b"\xff\x00")
+    state, records = folder.latest()
+    assert state.facts == {"rounds": 2}
+    assert [record.round for record in records] == written(folder) == [1, 2]
+    play(folder, 3)
+    assert folder.latest()[0].facts == {"rounds": 3}
+
+
+def test_nothing_readable_is_an_error_that_names_the_newest(folder):
+    play(folder, 1, 2)
+    for path in folder.checkpoints_path.iterdir():
+        (path / FACTS).unlink()
+    with pytest.raises(UserError, match="round-000002"):
+        folder.latest()
+    assert written(folder) == [1, 2], "nothing is thrown away"
+
+
+def test_nothing_saved_means_a_fresh_start_with_no_records(folder):
+    assert folder.latest() is None
+    play(folder, 1, save=False)
+    assert folder.latest() is None
+    play(folder, 1, 2)
+    assert written(folder) == [1, 2]
+
+
+def test_what_a_kill_left_while_saving_is_no_checkpoint(folder):
+    play(folder, 1)
+    (folder.checkpoints_path / ".round-000002.abc").mkdir()
+    assert folder.latest()[0].facts == {"rounds": 1}
