@@ -58,6 +58,8 @@ class TrainingConfig(Section):
     """SGD momentum; the optimizer is new on each device each round."""
     weight_decay: NonNegativeFloat = 5e-4
     """SGD weight decay."""
+    max_gradient_norm: PositiveFloat | None = None
+    """Scale a batch's gradient down to this 2-norm; default: never (as in the paper's code)."""
 
 
 class FreezingConfig(Section):

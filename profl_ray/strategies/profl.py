@@ -101,14 +101,8 @@ class ProFL(Strategy):
         )
 
     def _map_task(self, step: Step) -> LocalTask:
-        procedure = supervised(self.context.config)
-        distillation = Distillation(
-            procedure.local_epochs,
-            procedure.batch_size,
-            self.options.map_learning_rate,
-            procedure.momentum,
-            procedure.weight_decay,
-        )
+        settings = self.context.config.training.model_dump()
+        distillation = Distillation(**settings | {"learning_rate": self.options.map_learning_rate})
         return LocalTask(
             str(step),
             DistillationPlan(self.network, step.block),

@@ -16,6 +16,7 @@ class Procedure(ABC):
     learning_rate: float
     momentum: float
     weight_decay: float
+    max_gradient_norm: float | None = None
 
     @abstractmethod
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -40,5 +41,8 @@ class Procedure(ABC):
         optimizer.zero_grad(set_to_none=True)
         loss = self.loss(model, images, labels)
         loss.backward()
+        if self.max_gradient_norm is not None:
+            trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(trained, self.max_gradient_norm)
         optimizer.step()
         return loss.detach()
