@@ -3,5 +3,6 @@
 from analysis.report import write_report
 from analysis.rows import Row, result_rows
 from analysis.table import as_csv, as_markdown, as_text
+from analysis.verdict import description
 
-__all__ = ["Row", "as_csv", "as_markdown", "as_text", "result_rows", "write_report"]
+__all__ = ["Row", "as_csv", "as_markdown", "as_text", "description", "result_rows", "write_report"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.rows import Row
-from analysis.table import number, percent
+from analysis.table import as_markdown, number, percent
 
 CLOSE = 0.01
 """Differences of accuracy below one point are within what a single seed can show."""
@@ -18,6 +18,12 @@ def headline(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         return f"{_name(best)} reached {percent(best.accuracy)} test accuracy."
     return f"{_name(best)} won: {percent(best.accuracy)} test accuracy."
+
+
+def description(rows: Sequence[Row], about: str) -> str:
+    """Return what the sweep gave as Markdown, for the page of its run: headline, reasons, table."""
+    parts = [about, f"**{headline(rows)}**", *reasons(rows), as_markdown(rows)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def reasons(rows: Sequence[Row]) -> list[str]:

@@ -57,7 +57,7 @@ def memory(
 
 def _quota_settings(quotas: str) -> list[str]:
     low, dash, high = quotas.partition("-")
-    if dash and low.isdigit() and high.isdigit():
+    if dash and low.isdecimal() and high.isdecimal():
         return [
             "federation.quotas.name=uniform_mb",
             f"federation.quotas.low_mb={low}",
@@ -70,7 +70,7 @@ def _shape(image: str) -> tuple[int, int, int]:
     from profl_ray.errors import UserError
 
     sizes = image.split("x")
-    if len(sizes) != 3 or not all(size.isdigit() and int(size) > 0 for size in sizes):
+    if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise UserError(f"--image {image}: give channels x height x width, for instance 3x32x32")
     channels, height, width = map(int, sizes)
     return channels, height, width

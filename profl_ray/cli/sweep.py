@@ -12,6 +12,9 @@ from profl_ray.cli.options import Json, Overrides, print_json
 if TYPE_CHECKING:
     from profl_ray.tuning import SweepOutcome
 
+DESCRIPTION_TAG = "mlflow.note.content"
+"""MLflow shows this tag, as Markdown, at the top of a run's page."""
+
 
 class SearchName(StrEnum):
     """How the space is searched."""
@@ -64,14 +67,14 @@ def sweep(
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )
-    config = base_config(request)  # A user's mistakes show before Ray is started.
+    base_config(request)  # A user's mistakes show before Ray is started.
     with ray_session():
         if resume is None:
             outcome = run_sweep(request, _say)
         else:
             root = load_experiment(request.space.recipe, request.overrides).storage.root
             outcome = resume_sweep(request, root, resume, _say)
-    _show(outcome, config.tracking.experiment)
+    _show(outcome)
     if json:
         print_json(_as_json(outcome))
     if outcome.num_failed:
@@ -82,18 +85,25 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _show(outcome: "SweepOutcome", experiment: str) -> None:
-    """Print the result table and write the report, both read back from MLflow."""
+def _show(outcome: "SweepOutcome") -> None:
+    """Print the result table, write the report, and leave both with the sweep's run in MLflow."""
     if outcome.uri is None:
         _say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
         return
-    from analysis import as_text, result_rows, write_report
-    from profl_ray.tracking import read_sweep
+    from analysis import as_csv, as_text, description, result_rows, write_report
+    from profl_ray.tracking import RunWriter, read_sweep
 
-    data = read_sweep(outcome.uri, experiment, outcome.parent_run_id)
+    data = read_sweep(outcome.uri, outcome.experiment, outcome.parent_run_id)
+    rows = result_rows(data)
+    report = write_report(data, outcome.folder / "report.html")
+    tags = {DESCRIPTION_TAG: description(rows, data.description)}
+    writer = RunWriter.start(outcome.uri, "", outcome.name, {}, tags, run_id=outcome.parent_run_id)
+    writer.log_text(report.read_text(), "report.html")
+    writer.log_text(as_csv(rows), "results.csv")
+    writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
     _say("")
-    _say(as_text(result_rows(data)))
-    _say(f"report: {write_report(data, outcome.folder / 'report.html')}")
+    _say(as_text(rows))
+    _say(f"report: {report}")
     _say(f"sweep {outcome.name} in {outcome.uri} (`make ui` or `profl-ray ui` shows it)")
 
 

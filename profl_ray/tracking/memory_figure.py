@@ -54,6 +54,10 @@ def memory_figure(
             va="top",
             fontsize=7.5,
         )
+    if any(measured is not None for _, _, measured in needs):
+        # In the upper panel, whose left side is always empty below the curve: the bars' labels fill the lower.
+        upper.plot([], [], marker="|", ms=9, mew=2, color=INK, ls="", label="below: measured peak")
+        upper.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
     lower.set_xlim(0, limit)
     lower.set_xlabel("Memory (MiB)")
     return figure
@@ -101,9 +105,6 @@ def _draw_needs(axes: Axes, needs: Sequence[StepMemory], quotas: np.ndarray, lim
     axes.set_yticks(range(len(needs)), [name for name, _, _ in needs])
     axes.set_ylim(len(needs) - 0.4, -0.6)
     axes.grid(False, axis="y")
-    if any(measured is not None for _, _, measured in needs):
-        axes.plot([], [], marker="|", ms=9, mew=2, color=INK, ls="", label="measured peak")
-        axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
 
 
 def _able(quotas: np.ndarray, need: float) -> float:

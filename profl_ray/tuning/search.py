@@ -26,12 +26,13 @@ def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
     return domains
 
 
-def search_algorithm(search: Search, seed: int) -> Any:
-    """Return Tune's search algorithm; None stands for Tune's own grid and random search."""
+def search_algorithm(search: Search, seed: int, max_concurrent: int | None = None) -> Any:
+    """Return Tune's search algorithm."""
     if search != "optuna":
+        # Tune limits the number of trials at the same time only for the other algorithms.
         from ray.tune.search.basic_variant import BasicVariantGenerator
 
-        return BasicVariantGenerator(random_state=seed)
+        return BasicVariantGenerator(random_state=seed, max_concurrent=max_concurrent or 0)
     try:
         from ray.tune.search.optuna import OptunaSearch
     except ImportError as error:

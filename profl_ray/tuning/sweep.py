@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
@@ -14,6 +14,7 @@ from profl_ray.errors import UserError
 from profl_ray.models import find_family
 from profl_ray.server.experiment import assemble
 from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
+from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.resources import check_cluster, placement_group
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace, decode
 
@@ -39,6 +40,8 @@ class SweepOutcome:
     name: str
     folder: Path
     uri: str | None
+    experiment: str
+    """MLflow experiment."""
     parent_run_id: str | None
     num_trials: int
     num_failed: int
@@ -128,7 +131,7 @@ def _fit(
     from ray import tune
 
     from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
-    from profl_ray.tuning.trial import METRIC, ProFLTrial, SweepContext
+    from profl_ray.tuning.trial import METRIC, TIME, ProFLTrial, SweepContext
     from profl_ray.tuning.view import SweepView
 
     space = request.space
@@ -154,7 +157,7 @@ def _fit(
             param_space=param_space(space, search),
             tune_config=tune.TuneConfig(
                 num_samples=num_samples,
-                search_alg=search_algorithm(search, config.seed),
+                search_alg=search_algorithm(search, config.seed, request.max_concurrent),
                 scheduler=make_scheduler(request.scheduler or space.scheduler, num_units),
                 max_concurrent_trials=request.max_concurrent,
             ),
@@ -166,38 +169,53 @@ def _fit(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=10, num_to_keep=1),
             ),
         )
-    results = tuner.fit()
+    try:
+        with tune_stops_on_signal() as interruption:
+            results = tuner.fit()
+    except BaseException as error:
+        _end_parent(state, name, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    if interruption.requested:
+        _end_parent(state, name, "KILLED")
+        say(f"interrupted; go on with --resume {name}")
+        raise KeyboardInterrupt
     every = [results[index] for index in range(len(results))]
     finished = [r for r in every if r.error is None and r.metrics and r.metrics.get("run_id")]
-    best = max(finished, key=lambda r: (r.metrics or {})[METRIC], default=None)
+    # A trial that a scheduler stopped has grown less of the network: its accuracy is not comparable.
+    best = max(finished, key=lambda r: ((r.metrics or {})[TIME], (r.metrics or {})[METRIC]), default=None)
     outcome = SweepOutcome(
         name=name,
         folder=folder,
         uri=state["uri"],
+        experiment=config.tracking.experiment,
         parent_run_id=state["parent_run_id"],
         num_trials=len(results),
         num_failed=results.num_errors,
         best_settings=decode(best.config or {}) if best else {},
         best_accuracy=(best.metrics or {})[METRIC] if best else None,
     )
-    _close_parent(outcome)
+    best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
+    summary = {
+        "final_accuracy": outcome.best_accuracy,
+        "num_trials": outcome.num_trials,
+        "num_failed": outcome.num_failed,
+    }
+    _end_parent(state, name, "FAILED" if outcome.num_failed else "FINISHED", summary, best_tags)
     refusals = [r.metrics["refusal"] for r in every if r.metrics and r.metrics.get("refusal")]
     if refusals and not finished:
         raise UserError(f"none of the {len(every)} trials could be trained; the first: {refusals[0]}")
     return outcome
 
 
-def _close_parent(outcome: SweepOutcome) -> None:
-    if outcome.uri is None or outcome.parent_run_id is None:
+def _end_parent(
+    state: dict[str, Any],
+    name: str,
+    status: Literal["FINISHED", "FAILED", "KILLED"],
+    summary: dict[str, float | None] | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    if state["uri"] is None or state["parent_run_id"] is None:
         return
-    writer = RunWriter.start(outcome.uri, "", outcome.name, {}, {}, run_id=outcome.parent_run_id)
-    best = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
-    writer.log_summary(
-        {
-            "final_accuracy": outcome.best_accuracy,
-            "num_trials": outcome.num_trials,
-            "num_failed": outcome.num_failed,
-        },
-        best,
-    )
-    writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
+    writer = RunWriter.start(state["uri"], "", name, {}, {}, run_id=state["parent_run_id"])
+    writer.log_summary(summary or {}, tags)
+    writer.finish(status)
