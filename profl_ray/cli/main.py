@@ -1,5 +1,6 @@
 """The command line: `profl-ray` and `python -m profl_ray`. Thin: every command is a call into a room."""
 
+import errno
 import os
 import sys
 
@@ -23,6 +24,9 @@ app.command("demo", rich_help_panel="Train")(demo.demo)
 app.command("memory", rich_help_panel="Look")(memory.memory)
 app.command("report", rich_help_panel="Look")(report.report)
 app.command("ui", rich_help_panel="Look")(demo.ui)
+
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENOSPC)
+"""What the system says of a place where a user's files cannot be written or read."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -49,4 +53,9 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in UNUSABLE or error.filename is None:
+            raise
+        print(f"error: cannot use {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(2)

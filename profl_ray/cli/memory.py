@@ -25,7 +25,7 @@ def memory(
     ] = "100-900",
     devices: Annotated[int, typer.Option(help="Number of devices.")] = 100,
     image: Annotated[str, typer.Option(metavar="CxHxW", help="Shape of an image.")] = "3x32x32",
-    classes: Annotated[int, typer.Option(help="Number of labels.")] = 10,
+    classes: Annotated[int, typer.Option(min=1, help="Number of labels.")] = 10,
     plot: Annotated[Path | None, typer.Option(help="Write a figure (.png or .svg).")] = None,
     json: Json = False,
 ) -> None:
@@ -37,6 +37,8 @@ def memory(
     from profl_ray.server.experiment import need_estimator
     from profl_ray.server.memory_table import memory_table
 
+    if plot is not None:
+        _check_plot(plot)
     settings = [
         f"model.name={model}",
         f"model.width={width}",
@@ -108,12 +110,16 @@ def _print_table(table: "MemoryTable", title: str) -> None:
     )
 
 
-def _plot(table: "MemoryTable", path: Path) -> None:
+def _check_plot(path: Path) -> None:
     from profl_ray.errors import UserError
-    from profl_ray.tracking.memory_figure import memory_figure
 
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"--plot {path}: give a name that ends with .png, .svg or .pdf")
+
+
+def _plot(table: "MemoryTable", path: Path) -> None:
+    from profl_ray.tracking.memory_figure import memory_figure
+
     needs = [(str(row.step), row.need.mib, None) for row in table.steps]
     figure = memory_figure(needs, table.quotas_mib, table.full.need.mib)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,17 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import typer
 
 from profl_ray.cli.options import Json, Overrides, print_json
-
-if TYPE_CHECKING:
-    from profl_ray.cli.console import RunView
-    from profl_ray.config import ExperimentConfig
-    from profl_ray.fleet.driver import RunIdentity
 
 
 def run(
@@ -58,7 +53,10 @@ def run(
             with stop_on_signal(driver.stop):
                 summary = driver.run(view.show)
         else:
-            summary = _run_on_ray(config, identity, view)
+            from profl_ray.fleet.ray_driver import run_on_ray
+
+            view.begin(name)
+            summary = run_on_ray(config, identity, view.show, stop_on_signal)
     view.end(summary, uri)
     if json:
         print_json(summary)
@@ -81,35 +79,3 @@ def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _run_on_ray(config: "ExperimentConfig", identity: "RunIdentity", view: "RunView") -> dict[str, Any]:
-    """Run the driver as an actor, and follow it."""
-    import ray
-
-    from profl_ray.errors import UserError
-    from profl_ray.fleet.ray_driver import start_driver
-    from profl_ray.fleet.ray_fleet import check_resources
-    from profl_ray.fleet.ray_session import ray_session
-    from profl_ray.server.record import RoundRecord
-
-    with ray_session():
-        fleet = config.fleet
-        num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
-        check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor)
-        driver = start_driver(config, identity)
-        done = driver.fit.remote()
-        seen, ended = 0, False
-        view.begin(identity.name)
-        with stop_on_signal(driver.stop.remote):
-            while not ended:
-                ready, _ = ray.wait([done], timeout=1.0)
-                ended = bool(ready)
-                records = ray.get(driver.rounds_since.remote(seen))
-                for record in records:
-                    view.show(RoundRecord.from_json(record))
-                seen += len(records)
-        result = ray.get(done)
-        if isinstance(result, str):
-            raise UserError(result)
-        return result

@@ -1,5 +1,7 @@
 """The driver as a Ray actor: it trains in one thread and answers `status` and `stop` in another."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import ray
@@ -7,6 +9,9 @@ import ray
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.fleet.ray_fleet import check_resources
+from profl_ray.fleet.ray_session import ray_session
+from profl_ray.server.record import RoundRecord
 
 
 class DriverActor:
@@ -55,3 +60,35 @@ def start_driver(config: ExperimentConfig, identity: RunIdentity) -> Any:
         "concurrency_groups": {"train": 1, "answer": 2},
     }
     return ray.remote(**options)(DriverActor).remote(config, identity)
+
+
+def run_on_ray(
+    config: ExperimentConfig,
+    identity: RunIdentity,
+    on_round: Callable[[RoundRecord], None],
+    stopping: Callable[[Callable[[], object]], AbstractContextManager[None]],
+) -> dict[str, Any]:
+    """Run a driver actor to its end and return the summary.
+
+    Calls `on_round` with each record. `stopping` is given the driver's `stop` and wraps the training, so that
+    its caller says what stops a run. Raises UserError for what the driver refuses.
+    """
+    with ray_session():
+        fleet = config.fleet
+        num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
+        check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor)
+        driver = start_driver(config, identity)
+        done = driver.fit.remote()
+        seen, ended = 0, False
+        with stopping(driver.stop.remote):
+            while not ended:
+                ready, _ = ray.wait([done], timeout=1.0)
+                ended = bool(ready)
+                records = ray.get(driver.rounds_since.remote(seen))
+                for record in records:
+                    on_round(RoundRecord.from_json(record))
+                seen += len(records)
+        result = ray.get(done)
+        if isinstance(result, str):
+            raise UserError(result)
+        return result

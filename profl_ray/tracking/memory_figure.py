@@ -55,7 +55,7 @@ def memory_figure(
             fontsize=7.5,
         )
     if any(measured is not None for _, _, measured in needs):
-        # In the upper panel, whose left side is always empty below the curve: the bars' labels fill the lower.
+        # In the upper panel, where it hides nothing: the bars' labels fill the lower one.
         upper.plot([], [], marker="|", ms=9, mew=2, color=INK, ls="", label="below: measured peak")
         upper.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
     lower.set_xlim(0, limit)
