@@ -14,8 +14,8 @@ HEAD = """# Configuration
 
 Every key, its default and its meaning; `key=value` on the command line changes one. Made by
 `python -m profl_ray.config.reference` from the descriptions in `profl_ray/config/`.
-Recipes are in `profl_ray/config/recipes/`; a recipe of your own is a YAML file with any of these keys, and may
-begin with `base: NAME` to start from another.
+Recipes are in `profl_ray/config/recipes/`; a recipe of your own is a YAML file with any of these keys, and
+may begin with `base: NAME` to start from another.
 """
 
 
