@@ -2,7 +2,17 @@
 
 from analysis.report import write_report
 from analysis.rows import Row, result_rows
+from analysis.steps import steps_as_markdown
 from analysis.table import as_csv, as_markdown, as_text
 from analysis.verdict import description
 
-__all__ = ["Row", "as_csv", "as_markdown", "as_text", "description", "result_rows", "write_report"]
+__all__ = [
+    "Row",
+    "as_csv",
+    "as_markdown",
+    "as_text",
+    "description",
+    "result_rows",
+    "steps_as_markdown",
+    "write_report",
+]

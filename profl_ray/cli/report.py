@@ -15,12 +15,13 @@ def report(
     overrides: Overrides = None,
     output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
     csv: Annotated[Path | None, typer.Option(help="Write the table as CSV, too.")] = None,
+    steps: Annotated[bool, typer.Option(help="Print the steps of every trial as Markdown, too.")] = False,
 ) -> None:
     """Write one self-contained HTML report of a sweep.
 
     Example: profl-ray report --output report.html (or another store: tracking.uri=http://host:5000)
     """
-    from analysis import as_csv, as_text, result_rows, write_report
+    from analysis import as_csv, as_text, result_rows, steps_as_markdown, write_report
     from profl_ray.config.load import load_experiment
     from profl_ray.tracking import read_sweep, resolve_uri
 
@@ -30,6 +31,8 @@ def report(
     data = read_sweep(resolve_uri(config), config.tracking.experiment, sweep)
     rows = result_rows(data)
     print(as_text(rows))
+    for trial in data.trials if steps else []:
+        print(f"\n{trial.name}\n\n{steps_as_markdown(trial.records)}\n")
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         csv.write_text(as_csv(rows))
