@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.point_labels import draw_point_labels
 from analysis.rows import MIB, Row
-from analysis.side_labels import draw_side_labels
 from profl_ray.tracking.bands import KEY
 from profl_ray.tracking.figures import draw_accuracy
 from profl_ray.tracking.style import (
@@ -84,7 +84,7 @@ def pareto_figure(rows: Sequence[Row]) -> Figure:
     axes.set_ylabel("Final test accuracy")
     percent_fine(axes)
     named = points if len(points) <= 18 else [p for p in points if (p[0], p[1]) in best][:18]
-    draw_side_labels(axes, [(peak, accuracy, f"#{row.rank}  {row.label}") for peak, accuracy, row in named])
+    draw_point_labels(axes, [(peak, accuracy, row.rank or 0, row.label) for peak, accuracy, row in named])
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     return figure
 

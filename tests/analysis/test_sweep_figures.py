@@ -1,5 +1,4 @@
 import io
-from itertools import pairwise
 
 import pytest
 from synthetic_sweep import make_sweep
@@ -7,7 +6,7 @@ from synthetic_sweep import make_sweep
 from analysis import result_rows
 from analysis.figures import accuracy_panels, pareto_figure, pareto_front, traffic_figure, traffic_points
 from analysis.participation import participation_figure, profiles
-from analysis.side_labels import spread
+from analysis.point_labels import shared_numbers
 from profl_ray.tracking.style import line_style, save
 
 
@@ -40,12 +39,9 @@ def test_trials_that_only_freeze_at_other_times_share_a_profile(rows):
     assert sorted(len(sharing) for sharing in profiles(rows).values()) == [3, 3]
 
 
-@pytest.mark.parametrize("wanted", [[1.0, 0.99, 0.98, 0.01, 0.0], [0.5] * 16, [0.2] * 40, [0.7], []])
-def test_labels_keep_their_distance_and_stay_inside(wanted):
-    placed = spread(wanted, gap=0.06)
-    gap = min(0.06, 1 / max(1, len(wanted) - 1))
-    assert all(upper - lower >= gap - 1e-9 for upper, lower in pairwise(placed))
-    assert all(-1e-9 <= position <= 1 for position in placed)
+def test_points_at_one_place_share_a_label():
+    points = [(1.0, 0.9, 2, "b"), (1.0, 0.9, 1, "a"), (2.0, 0.8, 3, "c")]
+    assert shared_numbers(points) == {(1.0, 0.9): [1, 2], (2.0, 0.8): [3]}
 
 
 def test_lines_differ_without_colour():
