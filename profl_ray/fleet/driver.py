@@ -161,4 +161,5 @@ class Driver:
             self.server.restore(snapshot)
             for record in self.records:
                 self.totals = self.totals.plus(record)
+                writer.log_round(record, self.totals)  # Only what a crash kept from being logged.
         return writer

@@ -24,6 +24,8 @@ KIND_TAG = "profl_ray.kind"
 """run, sweep or trial."""
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
+EVERY_ROUNDS_METRIC = "need_mib"
+"""A metric that every round has: its steps tell which rounds were logged."""
 _PARENT_TAG = "mlflow.parentRunId"
 _DESCRIPTION_TAG = "mlflow.note.content"
 _TRIES = 4
@@ -33,14 +35,14 @@ _log = logging.getLogger(__name__)
 class RunWriter:
     """The writer of one MLflow run. After `start` no method raises because of the store."""
 
-    def __init__(self, client: Any, run_id: str, tables: Iterable[str] = ()) -> None:
+    def __init__(self, client: Any, run_id: str, tables: Iterable[str] = (), last_round: int = 0) -> None:
         self.run_id = run_id
         self._client = client
         self._points = Outbox()
         # Files wait in a queue of their own: an artifact store that refuses must not hold up the metrics.
         self._files = Outbox(max_parcels=200)
         self._tables: dict[str, None] = dict.fromkeys(tables)
-        self._last_round = 0
+        self._last_round = last_round
 
     @classmethod
     def start(
@@ -69,6 +71,7 @@ class RunWriter:
                 run = _retried(lambda: client.get_run(run_id))
                 _retried(lambda: client.update_run(run_id, status="RUNNING"))
                 _retried(lambda: _log_tags(client, run_id, all_tags))
+            last_round = _last_logged_round(client, run_id) if run_id else 0
             known = run.data.params
             fresh = {safe_key(key): cut(value, MAX_PARAM_LENGTH) for key, value in params.items()}
             fresh = {key: value for key, value in fresh.items() if key not in known}
@@ -76,10 +79,16 @@ class RunWriter:
         except Exception as error:
             what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
             raise UserError(f"tracking.uri={uri}: cannot {what} ({reason(error)})") from error
-        return cls(client, run.info.run_id, listed_tables(run.data.tags))
+        return cls(client, run.info.run_id, listed_tables(run.data.tags), last_round)
 
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
-        """Log a round in one call, after what could not be sent earlier. `timestamp_ms`: default now."""
+        """Log a round in one call, after what could not be sent earlier. `timestamp_ms`: default now.
+
+        A round that the run already has is left as it is: a resumed run may play its last rounds again, and
+        they give the same values.
+        """
+        if record.round <= self._last_round:
+            return
         self._last_round = record.round
         self._add_points(round_points(record, totals), step_tags(record), record.round, timestamp_ms)
 
@@ -172,6 +181,11 @@ def _default_tags(parent_run_id: str | None) -> dict[str, str]:
         "mlflow.user": _user(),
     }
     return tags | ({_PARENT_TAG: parent_run_id} if parent_run_id else {})
+
+
+def _last_logged_round(client: Any, run_id: str) -> int:
+    history = _retried(lambda: client.get_metric_history(run_id, EVERY_ROUNDS_METRIC))
+    return max((metric.step for metric in history), default=0)
 
 
 def _user() -> str:

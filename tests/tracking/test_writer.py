@@ -195,3 +195,16 @@ def test_the_null_writer_does_everything_a_writer_does(make_record):
     null = NullWriter()
     null.log_round(make_record(), Totals())
     assert not null.finish()
+
+
+def test_a_resumed_run_has_no_gap_and_no_doubled_point(store, start, make_record):
+    uri, _, _ = store
+    run = start()
+    for number in (1, 2, 3):
+        run.log_round(make_record(number), Totals())
+    resumed = start(run_id=run.run_id)
+    for number in (2, 3, 4):
+        resumed.log_round(make_record(number), Totals())
+    resumed.finish()
+    history = MlflowClient(uri).get_metric_history(run.run_id, "need_mib")
+    assert [metric.step for metric in history] == [1, 2, 3, 4]
