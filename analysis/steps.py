@@ -23,7 +23,7 @@ HEADINGS = (
 
 def step_cells(records: Sequence[RoundRecord]) -> list[tuple[str, ...]]:
     """Return one line per step; accuracy is that of the step's sub-model after its last evaluated round."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for _, group in groupby(records, key=lambda record: record.step_index):
         rounds = list(group)
         last = rounds[-1]

@@ -11,6 +11,10 @@ class UserError(ValueError):
     """
 
 
+class Unaffordable(UserError):
+    """A setting that no device can train: for a sweep a result (n/a), for a run a mistake."""
+
+
 class MemoryQuotaExceeded(RuntimeError):
     """A device needed more memory than its quota; it fails alone and the round goes on."""
 

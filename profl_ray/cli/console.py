@@ -4,7 +4,7 @@ import sys
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.server.record import RoundRecord
@@ -38,7 +38,8 @@ class RunView:
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total} steps"),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
             TimeElapsedColumn(),
             console=self.console,
             transient=True,

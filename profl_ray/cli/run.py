@@ -27,25 +27,22 @@ def run(
     Example: profl-ray run digits_tiny fleet.backend=ray fleet.num_actors=2
     """
     from profl_ray.cli.console import RunView
-    from profl_ray.config.load import load_experiment
+    from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
     from profl_ray.fleet.driver import Driver, RunIdentity
     from profl_ray.server.run_folder import RunFolder
-    from profl_ray.tracking import prepare_store, resolve_uri
+    from profl_ray.tracking import resolve_uri
 
-    config = load_experiment(recipe, overrides or [])
-    root = config.storage.root.absolute()
+    config = load_experiment(recipe, overrides or []).with_absolute_paths()
+    root = config.storage.root
     if resume is not None:
         folder = RunFolder(root / resume)
         if not folder.exists:
             raise UserError(f"--resume {resume}: there is no such run in {root}")
-        config = folder.config()
-    uri = experiment_id = None
-    if config.tracking.enabled:
-        uri = resolve_uri(config)
-        experiment_id = prepare_store(uri, config.tracking.experiment, root)
+        config = resumed_config(folder.config(), config, overrides or [], f"--resume {resume}")
+    uri = resolve_uri(config) if config.tracking.enabled else None
     name = resume or f"{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
-    identity = RunIdentity(root / name, name, uri, experiment_id or "")
+    identity = RunIdentity(root / name, name, uri)
     with RunView(config) as view:
         if config.fleet.backend == "in_process":
             driver = Driver(config, identity)
@@ -71,6 +68,7 @@ def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
     def handle(signum: int, _: FrameType | None) -> None:
         print("stopping after this round; everything is saved", file=sys.stderr, flush=True)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stop()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,5 +1,8 @@
 """The whole experiment as one validated tree."""
 
+from pathlib import Path
+from typing import Self
+
 from pydantic import Field, NonNegativeInt
 
 from profl_ray.config.base import Section
@@ -28,3 +31,21 @@ class ExperimentConfig(Section):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
     storage: StorageConfig = Field(default_factory=StorageConfig)
+
+    def with_absolute_paths(self) -> Self:
+        """Return the same experiment with absolute paths: a trial's working folder is not the user's."""
+        data, federation = self.data, self.federation
+        quotas = federation.quotas
+        return self.model_copy(
+            update={
+                "data": data.model_copy(update={"root": _absolute(data.root)}),
+                "federation": federation.model_copy(
+                    update={"quotas": quotas.model_copy(update={"path": _absolute(quotas.path)})}
+                ),
+                "storage": self.storage.model_copy(update={"root": _absolute(self.storage.root)}),
+            }
+        )
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser().absolute()

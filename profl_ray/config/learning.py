@@ -50,8 +50,8 @@ class TrainingConfig(Section):
 
     local_epochs: PositiveInt = 5
     """Passes over the device's images."""
-    batch_size: PositiveInt = 64
-    """Images per optimizer step."""
+    batch_size: int = Field(64, ge=2)
+    """Images per optimizer step; at least 2, for batch norm."""
     learning_rate: PositiveFloat = 0.01
     """SGD learning rate."""
     momentum: NonNegativeFloat = Field(0.9, lt=1)

@@ -73,6 +73,26 @@ def flatten(config: ExperimentConfig) -> dict[str, str]:
     return flat
 
 
+def resumed_config(
+    begun: ExperimentConfig, asked: ExperimentConfig, overrides: Sequence[str], where: str
+) -> ExperimentConfig:
+    """Return the configuration to go on with: the one a run was begun with, on the fleet asked for now.
+
+    Raises UserError if the recipe or an override asks for something else than was begun.
+    """
+    before, now = flatten(begun), flatten(asked)
+    for key in ("recipe", *(override.partition("=")[0] for override in overrides)):
+        elsewhere = key.startswith("fleet.") and key != "fleet.cohort_groups"
+        if before[key] != now[key] and not elsewhere:
+            raise UserError(
+                f"{where}: the run was begun with {key}={before[key]} and goes on with it; "
+                f"{key}={now[key]} needs a new run"
+            )
+    if any(override.startswith("fleet.") for override in overrides):
+        return begun.model_copy(update={"fleet": asked.fleet})
+    return begun
+
+
 # Layers ---------------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,9 @@
 """Where it runs: client actors, evaluation, tracking and storage."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from profl_ray.config.base import Section
 
@@ -33,6 +33,12 @@ class FleetConfig(Section):
     """What a process may grow beyond a device's quota for everything that is not a tensor."""
     start_timeout_seconds: PositiveFloat = 120.0
     """How long client actors may take to start."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.backend == "ray" and self.accelerator == "cuda" and not self.gpus_per_actor:
+            raise ValueError("accelerator=cuda needs gpus_per_actor above 0: an actor sees what it asks for")
+        return self
 
 
 class EvaluationConfig(Section):

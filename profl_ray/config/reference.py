@@ -34,7 +34,7 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, list[t
     inner = {name: field for name, field in model.model_fields.items() if _is_section(field)}
     leaves = {name: field for name, field in model.model_fields.items() if name not in inner}
     rows = [
-        (f"{prefix}{name}", _default(field), " ".join((field.description or "").split()))
+        (f"{prefix}{name}", _default(field), " ".join((field.description or "").split()).replace("|", "\\|"))
         for name, field in leaves.items()
     ]
     yield prefix.removesuffix("."), rows

@@ -17,7 +17,7 @@ from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.server.summary import summarise
-from profl_ray.tracking import NullWriter, RunWriter, Totals, Writer, flat_params
+from profl_ray.tracking import REASON_TAG, NullWriter, RunWriter, Totals, Writer, flat_params, prepare_store
 from profl_ray.tracking.artifacts import log_results, log_setup
 
 Outcome = Literal["FINISHED", "FAILED", "KILLED"]
@@ -32,6 +32,7 @@ class RunIdentity:
     uri: str | None = None
     """MLflow tracking URI; None: not tracked."""
     experiment_id: str = ""
+    """MLflow experiment of a store that was made ready beforehand; empty: the driver makes it ready."""
     parent_run_id: str | None = None
     run_id: str | None = None
     """MLflow run that was created beforehand."""
@@ -85,6 +86,7 @@ class Driver:
     def run(self, on_round: Callable[[RoundRecord], None] | None = None) -> dict[str, Any]:
         """Play rounds until the end, or until `stop`; return the summary."""
         outcome: Outcome = "FAILED"
+        reason = ""
         try:
             while not self.finished and not self._stop.is_set():
                 record = self.play_round()
@@ -96,8 +98,11 @@ class Driver:
         except KeyboardInterrupt:
             outcome = "KILLED"  # Not by `stop`: the round that was being played is lost, no other.
             raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise
         finally:
-            summary = self.close(outcome)
+            summary = self.close(outcome, reason)
         return summary
 
     def stop(self) -> None:
@@ -120,12 +125,16 @@ class Driver:
             "weights_sha256": weights_sha256(self.server.strategy.complete_weights()),
         }
 
-    def close(self, outcome: Outcome) -> dict[str, Any]:
-        """Log what a run leaves behind, release the fleet and return the summary."""
-        summary = self.summary()
+    def close(self, outcome: Outcome, reason: str = "") -> dict[str, Any]:
+        """Log what a run leaves behind, release the fleet and return the summary.
+
+        `reason`: why the run failed, in one line.
+        """
         try:
+            summary = self.summary()
             numbers = {k: float(v) for k, v in summary.items() if isinstance(v, int | float)}
-            self.writer.log_summary(numbers, {"profl_ray.weights_sha256": summary["weights_sha256"]})
+            tags = {"profl_ray.weights_sha256": summary["weights_sha256"]}
+            self.writer.log_summary(numbers, tags | ({REASON_TAG: reason} if reason else {}))
             if self.records:
                 log_results(self.writer, self.experiment, self.records)
             self.writer.finish(outcome)
@@ -143,10 +152,13 @@ class Driver:
         run_id = self.folder.facts()["mlflow_run_id"] if resumed else identity.run_id
         writer: Writer = NullWriter()
         if identity.uri is not None:
+            experiment_id = identity.experiment_id or prepare_store(
+                identity.uri, self.config.tracking.experiment, self.config.storage.root
+            )
             params = flat_params(self.config.model_dump(mode="json")) | identity.params
             writer = RunWriter.start(
                 identity.uri,
-                identity.experiment_id,
+                experiment_id,
                 identity.name,
                 params,
                 {},

@@ -15,7 +15,7 @@ from profl_ray.server.record import RoundRecord
 
 
 class DriverActor:
-    """Runs a Driver. `open` and `fit` train; `status`, `records` and `stop` answer meanwhile."""
+    """Runs a Driver. `fit` trains; `status`, `rounds_since` and `stop` answer meanwhile."""
 
     def __init__(self, config: ExperimentConfig, identity: RunIdentity) -> None:
         self.config = config
@@ -76,7 +76,7 @@ def run_on_ray(
     with ray_session():
         fleet = config.fleet
         num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
-        check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor)
+        check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor, fleet.driver_cpus)
         driver = start_driver(config, identity)
         done = driver.fit.remote()
         seen, ended = 0, False

@@ -32,6 +32,8 @@ class _Call:
     index: int
     method: str
     arguments: tuple[Any, ...]
+    slot: int | None = None
+    """The actor that must do it; None: whichever is free."""
 
 
 class RayFleet:
@@ -62,7 +64,10 @@ class RayFleet:
         """Train every group and return the results in the order of the groups."""
         keys, arrays = self._publish(states)
         orders = _one_device_each(groups) if self.per_device else list(groups)
-        calls = [_Call(i, "train", (order, keys, *arrays)) for i, order in enumerate(orders)]
+        calls = [
+            _Call(i, "train", (order, keys, *arrays), order.devices[0].device if self.per_device else None)
+            for i, order in enumerate(orders)
+        ]
         results = self._play(calls)
         joined: dict[int, GroupResult] = {}
         for result in results:
@@ -96,11 +101,12 @@ class RayFleet:
     def _await_start(self, timeout_seconds: float) -> None:
         try:
             ray.get([actor.ping.remote() for actor in self.actors], timeout=timeout_seconds)
-        except GetTimeoutError:
+        except (GetTimeoutError, *LOST) as error:
             self.close()
             raise UserError(
-                f"client actors did not start within fleet.start_timeout_seconds={timeout_seconds:g}: "
-                "are there free CPUs and memory for all of them (fleet.num_actors, fleet.cpus_per_actor)?"
+                f"client actors did not start within fleet.start_timeout_seconds={timeout_seconds:g}: are "
+                "there free CPUs and memory for all of them (fleet.num_actors, fleet.cpus_per_actor)? "
+                f"({type(error).__name__})"
             ) from None
 
     def _publish(self, states: Sequence[TaskState]) -> tuple[list[StateKey], list[ray.ObjectRef]]:
@@ -123,12 +129,14 @@ class RayFleet:
         load = [0] * len(self.actors)
         num_losses = 0
         while waiting or running:
-            for slot in sorted(range(len(self.actors)), key=load.__getitem__):
-                if waiting and load[slot] < CALLS_AHEAD:
-                    call = waiting.popleft()
-                    method: Callable[..., ray.ObjectRef] = getattr(self.actors[slot], call.method).remote
-                    running[method(*call.arguments)] = (call, slot)
-                    load[slot] += 1
+            for call in list(waiting):
+                slot = min(range(len(load)), key=load.__getitem__) if call.slot is None else call.slot
+                if load[slot] >= CALLS_AHEAD:
+                    break
+                waiting.popleft()
+                method: Callable[..., ray.ObjectRef] = getattr(self.actors[slot], call.method).remote
+                running[method(*call.arguments)] = (call, slot)
+                load[slot] += 1
             (ready,), _ = ray.wait(list(running), num_returns=1)
             call, slot = running.pop(ready)
             load[slot] -= 1
@@ -160,14 +168,18 @@ class RayFleet:
         self.actors[slot] = self._start()
 
 
-def check_resources(num_actors: int, cpus_per_actor: float, gpus_per_actor: float) -> None:
-    """Raise UserError, with the numbers, if the cluster can never hold the client actors."""
+def check_resources(
+    num_actors: int, cpus_per_actor: float, gpus_per_actor: float, driver_cpus: float = 0.0
+) -> None:
+    """Raise UserError, with the numbers, if the cluster can never hold the client actors and their driver."""
     total = ray.cluster_resources()
     for kind, each in (("CPU", cpus_per_actor), ("GPU", gpus_per_actor)):
-        needed, present = num_actors * each, total.get(kind, 0.0)
+        own = driver_cpus if kind == "CPU" else 0.0
+        needed, present = num_actors * each + own, total.get(kind, 0.0)
         if needed > present + 1e-6:  # 50 x 0.14 is a little more than 7
             raise UserError(
-                f"the cluster is too small: {num_actors} client actors x {each:g} {kind} = {needed:g} {kind}"
+                f"the cluster is too small: {num_actors} client actors x {each:g} {kind}"
+                f"{f' and the driver {own:g}' if own else ''} = {needed:g} {kind}"
                 f", the cluster has {present:g} (mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
             )
 

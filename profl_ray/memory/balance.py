@@ -7,8 +7,8 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from profl_ray.models import Network
 
-STATES = 3
-"""Parameter, gradient and momentum: tensors of the parameter's size that training holds."""
+GRADIENT_AND_MOMENTUM = 2
+"""Tensors of the parameter's size that training holds beside it; autograd saves the parameter itself."""
 
 
 def unit_costs_bytes(network: Network, batch_size: int) -> list[float]:
@@ -29,5 +29,5 @@ def unit_costs_bytes(network: Network, batch_size: int) -> list[float]:
             parameters_bytes = sum(p.numel() * p.element_size() for p in unit.parameters())
             with saved_tensors_hooks(note, lambda tensor: tensor):
                 features = unit(features.detach())
-            costs.append(float(sum(saved.values()) + (STATES - 1) * parameters_bytes))
+            costs.append(float(sum(saved.values()) + GRADIENT_AND_MOMENTUM * parameters_bytes))
     return costs

@@ -51,7 +51,7 @@ class NeedEstimator:
 
 
 def _signature(task: Trainable) -> str:
-    text = "\n".join([torch.__version__, _source_digest(), repr(task)])
+    text = "\n".join([torch.__version__, _source_digest(), task.memory_key])
     return sha256(text.encode()).hexdigest()[:32]
 
 

@@ -14,6 +14,14 @@ import torch
 
 from profl_ray.memory.need import MIB
 
+_NO_MEMORY = (
+    "can't allocate memory",
+    "bad_alloc",
+    # oneDNN does not say why it failed; in a loop that runs without a cap it does not.
+    "could not create a primitive",
+    "could not execute a primitive",
+)
+
 
 @contextmanager
 def memory_cap(allowance_mib: float, device: torch.device) -> Iterator[None]:
@@ -38,8 +46,8 @@ def memory_cap(allowance_mib: float, device: torch.device) -> Iterator[None]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether PyTorch's allocator raised `error` because it got no memory."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Tell whether `error` was raised because PyTorch, or a library under it, got no memory."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _data_bytes() -> int:

@@ -7,7 +7,12 @@ from torch import Tensor, nn
 
 
 class Trainable(Protocol):
-    """A sub-model with its local procedure. Its `repr` identifies it: equal reprs have equal needs."""
+    """A sub-model with its local procedure."""
+
+    @property
+    def memory_key(self) -> str:
+        """What the need depends on, as text: equal keys have equal needs."""
+        ...
 
     @property
     def batch_size(self) -> int:

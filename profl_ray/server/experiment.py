@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from profl_ray.config import ExperimentConfig
-from profl_ray.errors import UserError
+from profl_ray.config import ExperimentConfig, FleetConfig
+from profl_ray.errors import Unaffordable, UserError
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
 from profl_ray.memory import NeedEstimator, unit_costs_bytes
-from profl_ray.models import Network, balanced_partition, check_partition, find_family
+from profl_ray.models import Network, SubModelPlan, balanced_partition, check_partition, find_family
 from profl_ray.strategies import Step, Strategy, StrategyContext, full_task, make_strategy
 from profl_ray.training import LocalTask, WorkerSettings
 
@@ -62,22 +63,28 @@ class Experiment:
         ]
 
     def check_affordable(self, needs: list[StepNeed]) -> None:
-        """Raise UserError if there is a step that no device can afford."""
+        """Raise Unaffordable if there is a step that no device can afford."""
         for step in sorted({need.step for need in needs}, key=str):
             of_step = [need for need in needs if need.step == step]
             if all(need.eligible_share == 0 for need in of_step):
                 cheapest = min(need.need_mib for need in of_step)
-                raise UserError(
+                raise Unaffordable(
                     f"no device can train step {str(step)!r}: it needs {cheapest:.2f} MiB and the largest "
                     f"quota is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, "
                     "training.batch_size, model.width or a finer model.partition)"
                 )
 
 
+def _check_accelerator(fleet: FleetConfig) -> None:
+    if fleet.accelerator == "cuda" and fleet.backend == "in_process" and not torch.cuda.is_available():
+        raise UserError("fleet.accelerator=cuda: this machine has no GPU that PyTorch can use (allowed: cpu)")
+
+
 def make_network(config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int) -> Network:
     """Return the configured network; UserError for an unknown model or a partition that does not fit."""
     model = config.model
     stages = find_family(model.name).stages
+    _check_image_shape(Network(model.name, model.width, image_shape, num_classes, stages))
     if not isinstance(model.partition, int):
         partition = check_partition(model.partition, stages, model.name)
         return Network(model.name, model.width, image_shape, num_classes, partition)
@@ -86,6 +93,17 @@ def make_network(config: ExperimentConfig, image_shape: tuple[int, int, int], nu
     return Network(
         model.name, model.width, image_shape, num_classes, balanced_partition(costs, model.partition)
     )
+
+
+def _check_image_shape(network: Network) -> None:
+    """Raise UserError if the images are too small for the network's strides and pools."""
+    with torch.device("meta"):
+        module = SubModelPlan(network, network.num_blocks).build()
+        try:
+            module(torch.empty(2, *network.image_shape))
+        except (RuntimeError, ValueError) as error:
+            shape = "x".join(map(str, network.image_shape))
+            raise UserError(f"images of {shape} are too small for {network.name} ({error})") from error
 
 
 def need_estimator(storage_root: Path) -> NeedEstimator:
@@ -97,6 +115,7 @@ def assemble(config: ExperimentConfig, load: Callable[..., ImageData] = load_dat
     """Build the experiment: data, split, network, needs, quotas. Raises UserError for what cannot be."""
     # The cheap mistakes first: a name or a partition, before the data set is read.
     find_family(config.model.name)
+    _check_accelerator(config.fleet)
     data = load(config.data)
     network = make_network(config, data.image_shape, data.num_classes)
     num_devices = config.federation.num_devices

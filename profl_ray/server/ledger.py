@@ -20,12 +20,15 @@ class Ledger:
     """Devices whose updates were ever merged."""
     holders: set[str] = field(default_factory=set)
     """`step/task/device` of those who hold the frozen part: it goes down once per step."""
+    step_merges: int = 0
+    """Rounds of the current step in which somebody's update was merged."""
     peaks_bytes: dict[str, int] = field(default_factory=dict)
     """Measured peaks by `step/task`."""
 
     def enter(self, plan: Plan, result: GroupResult) -> None:
         """Enter a round."""
         self.rounds += 1
+        self.step_merges = self.step_merges * (plan.step_round > 1) + bool(result.sums)
         self.uplink_bytes = self.downlink_bytes = 0
         self.holders = {holder for holder in self.holders if holder.startswith(f"{plan.step_index}/")}
         for report in result.reports:
@@ -43,6 +46,7 @@ class Ledger:
         """Return the counts as JSON-ready values."""
         return {
             "rounds": self.rounds,
+            "step_merges": self.step_merges,
             "devices_ever": sorted(self.devices_ever),
             "holders": sorted(self.holders),
             "peaks_bytes": self.peaks_bytes,
@@ -53,6 +57,7 @@ class Ledger:
         """Read what `to_json` wrote."""
         return cls(
             rounds=values["rounds"],
+            step_merges=values["step_merges"],
             devices_ever=set(values["devices_ever"]),
             holders=set(values["holders"]),
             peaks_bytes=dict(values["peaks_bytes"]),

@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
+from profl_ray.errors import UserError
 from profl_ray.federation import draw_cohort
 from profl_ray.memory import MIB, Demand
 from profl_ray.randomness import numpy_stream
@@ -47,8 +48,10 @@ class Server:
         self.strategy.merge(result.sums)
         progress = self.strategy.progress()
         evaluation = self._evaluate_if_due(plan, progress)
-        self.strategy.advance(progress)
         self.ledger.enter(plan, result)
+        if progress.step_ended and not self.ledger.step_merges:
+            raise UserError(_nobody_trained(plan, result))
+        self.strategy.advance(progress)
         need_mib = max(needs_mib)
         return RoundRecord(
             round=self.ledger.rounds,
@@ -128,6 +131,14 @@ class Server:
             len(self.experiment.data.test_labels),
             self.config.evaluation.batch_size,
         )
+
+
+def _nobody_trained(plan: Plan, result: GroupResult) -> str:
+    last = next((report.failure for report in result.reports if report.failure), "no device was drawn")
+    return (
+        f"step {str(plan.step)!r} ended after {plan.step_round} rounds and no device's update was merged "
+        f"(the last reason: {last}); what comes after it would learn from nothing"
+    )
 
 
 def _mean_loss(result: GroupResult) -> float | None:

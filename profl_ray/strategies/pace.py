@@ -45,6 +45,10 @@ class StepPace:
             slope=decision.slope,
         )
 
+    def recent(self) -> list[np.ndarray]:
+        """Return the snapshots that later decisions depend on."""
+        return self.snapshots[-self.rule.num_snapshots_needed :]
+
     def load(self, rounds_done: int, snapshots: np.ndarray) -> None:
         """Take back a history: snapshots [rounds + 1, scalars]. `record` has set the indices before."""
         self.rounds_done = rounds_done

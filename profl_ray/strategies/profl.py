@@ -226,7 +226,7 @@ class ProFL(Strategy):
         if not self.finished:
             facts["rounds_done"] = self.pace.rounds_done
             if self.pace.snapshots:
-                tensors["snapshots"] = np.stack(self.pace.snapshots)
+                tensors["snapshots"] = np.stack(self.pace.recent())
         return tensors, facts
 
     def load_state_dict(self, tensors: State, facts: dict[str, Any]) -> None:

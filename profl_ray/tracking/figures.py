@@ -110,7 +110,7 @@ def movement_figure(
         _line(lower, [(r.round, r.slope) for r in step], COLOURS[1])
         last = step[-1]
         if last.step_ended and last.effective_movement is not None:
-            filled = last.end_reason == "frozen"
+            filled = last.end_reason == "slope"
             upper.plot(
                 [last.round],
                 [last.effective_movement],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from profl_ray.server.record import RoundRecord
 
-STAGE_CODES = {"shrink": 0, "map": 1, "grow": 2}
+STAGE_CODES = {"calibrate": -1, "shrink": 0, "map": 1, "grow": 2}
 OTHER_STAGE_CODE = 3
 PLAIN_METRICS = (
     "test_accuracy",

@@ -55,7 +55,7 @@ class Layout:
     def load(self, tensors: Mapping[str, Tensor], flat: np.ndarray) -> None:
         """Copy `flat` [size] into the named tensors, in place."""
         for name, values in self.unpack(flat).items():
-            # The array may be read-only shared memory: torch only reads it, through a writable-looking view.
+            # torch warns of a view of read-only shared memory, so that is copied first.
             tensors[name].copy_(torch.from_numpy(values) if values.flags.writeable else torch.tensor(values))
 
     @torch.no_grad()

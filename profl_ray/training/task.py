@@ -1,6 +1,6 @@
 """A local task: which sub-model a device trains, what of it may change, and by which procedure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
 
@@ -39,6 +39,12 @@ class LocalTask:
     """Prefixes of the names of the running statistics that a device sends back."""
     fixed_statistics: tuple[str, ...] = ()
     """Prefixes of the modules whose batch norm uses its running statistics while training (policy `eval`)."""
+
+    @property
+    def memory_key(self) -> str:
+        """What the need depends on: everything but the step's name, the rate and the number of epochs."""
+        procedure = replace(self.procedure, local_epochs=1, learning_rate=1.0)
+        return repr(replace(self, step="", procedure=procedure))
 
     @property
     def batch_size(self) -> int:

@@ -98,7 +98,8 @@ class DeviceWorker:
                 demand = order.demands[device_order.task_index]
                 if reason := demand.refusal(quota_mib):
                     raise MemoryQuotaExceeded(device, state.task.step, demand.mib, quota_mib, reason)
-            loss, moving = self._train_capped(device_order, state, (*order.stream, device))
+            demand_mib = order.demands[device_order.task_index].mib
+            loss, moving = self._train_capped(device_order, state, demand_mib, (*order.stream, device))
             # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
             sums[device_order.task_index] = TaskSum(moving * np.float32(len(indices)), len(indices))
         except (MemoryQuotaExceeded, NonFiniteUpdate) as error:
@@ -109,7 +110,7 @@ class DeviceWorker:
         return GroupResult(order.index, sums, [report])
 
     def _train_capped(
-        self, device_order: DeviceOrder, state: TaskState, stream: tuple[str | int, ...]
+        self, device_order: DeviceOrder, state: TaskState, demand_mib: float, stream: tuple[str | int, ...]
     ) -> tuple[float, np.ndarray]:
         settings, task = self.settings, state.task
         indices = self.split.indices[device_order.device]
@@ -128,7 +129,7 @@ class DeviceWorker:
             if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
             raise MemoryQuotaExceeded(
-                device_order.device, task.step, allowance, device_order.quota_mib, "stopped by the cap"
+                device_order.device, task.step, demand_mib, device_order.quota_mib, "stopped by the cap"
             ) from error
         finally:
             model.zero_grad(set_to_none=True)

@@ -51,7 +51,7 @@ def make_records(blocks=2, patience=8, seed=0, limit=None):
                     step_index=index,
                     step_round=step_round,
                     step_ended=last,
-                    end_reason=("fixed_rounds" if stage == "map" else "frozen") if last else "",
+                    end_reason=("fixed_rounds" if stage == "map" else "slope") if last else "",
                     units_grown=2 * block if stage == "grow" else 0,
                     test_accuracy=accuracy if step_round % 2 == 0 or last else None,
                     test_loss=2.3 * (1 - accuracy),

@@ -29,7 +29,7 @@ def records(make_record):
             step_index=index,
             step_round=number,
             step_ended=number == 4,
-            end_reason="frozen" if number == 4 else "",
+            end_reason="slope" if number == 4 else "",
             need_mib=100.0 * block,
             measured_peak_mib=90.0 * block if number > 2 else None,
             effective_movement=0.5 if stage != "map" and number > 1 else None,

@@ -75,7 +75,7 @@ def test_a_round_is_one_call_and_comes_back_as_logged(store, start, make_record)
 def test_the_end_of_a_step_is_noted_in_the_same_call(store, start, make_record):
     run = start()
     client = flaky(run)
-    run.log_round(make_record(7, step_round=5, step_ended=True, end_reason="frozen"), Totals())
+    run.log_round(make_record(7, step_round=5, step_ended=True, end_reason="slope"), Totals())
     assert client.calls == ["log_batch"]
     assert read_run(store[0], run.run_id).tags["profl_ray.step.03"] == "grow 2: frozen after 5 rounds"
 
@@ -134,12 +134,12 @@ def test_a_run_goes_on_after_a_resume(store, start, make_record):
     run.finish("KILLED")
     again = start(params={"seed": "43", "new": "1"}, tags={"b": "2"}, run_id=run.run_id)
     assert read_run(store[0], run.run_id).status == "RUNNING"
-    again.log_round(make_record(2, test_accuracy=0.6), Totals())
+    again.log_round(make_record(3, test_accuracy=0.6), Totals())
     again.log_table("second", {"x": [1, 2]})
     again.finish()
     trial = read_run(store[0], run.run_id)
     assert trial.params == {"seed": "42", "new": "1"}
-    assert trial.history["test_accuracy"] == [(1, 0.5), (2, 0.6)]
+    assert trial.history["test_accuracy"] == [(1, 0.5), (2, 0.1), (3, 0.6)]
     assert (trial.tags["a"], trial.tags["b"], trial.tags["profl_ray.kind"]) == ("1", "2", "run")
     listed = [entry["path"] for entry in json.loads(trial.tags["mlflow.loggedArtifacts"])]
     assert listed == ["tables/first.json", "tables/second.json"]
