@@ -16,6 +16,7 @@ from profl_ray.config.load import (
     from_yaml,
     load_experiment,
     recipe_names,
+    resumed_config,
     to_yaml,
 )
 from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
@@ -40,5 +41,6 @@ __all__ = [
     "from_yaml",
     "load_experiment",
     "recipe_names",
+    "resumed_config",
     "to_yaml",
 ]

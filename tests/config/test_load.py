@@ -14,6 +14,7 @@ from profl_ray.config import (
     from_yaml,
     load_experiment,
     recipe_names,
+    resumed_config,
     to_yaml,
 )
 from profl_ray.config import load as module
@@ -189,8 +190,8 @@ def test_flat_values_are_overrides_again() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.batch_size=-3", "training.batch_size=-3: must be greater than 0 (in override)"),
-        ("training.batch_size=x", "training.batch_size=x: must be an integer greater than 0 (in override)"),
+        ("training.batch_size=-3", "training.batch_size=-3: must be at least 2 (in override)"),
+        ("training.batch_size=x", "training.batch_size=x: must be an integer at least 2 (in override)"),
         ("training.momentum=1", "training.momentum=1: must be less than 1 (in override)"),
         ("freezing.fit_rounds=1", "freezing.fit_rounds=1: must be at least 2 (in override)"),
         ("training.learning_rate=.nan", "training.learning_rate=NaN: must be a finite number (in override)"),
@@ -247,8 +248,7 @@ def test_unknown_key_lists_a_short_section(folder: Path) -> None:
 
 def test_several_mistakes_are_one_line(folder: Path) -> None:
     assert error("plain", "training.batch_size=0", "seed=x", "seed=-1") == (
-        "seed=-1: must be at least 0 (in override); "
-        "training.batch_size=0: must be greater than 0 (in override)"
+        "seed=-1: must be at least 0 (in override); training.batch_size=0: must be at least 2 (in override)"
     )
 
 
@@ -297,10 +297,29 @@ def test_recipes_in_a_circle(folder: Path) -> None:
 
 def test_the_layer_at_fault_is_named(folder: Path) -> None:
     write(folder, low="training: {batch_size: 0}\n", high="base: low\nseed: 3\n")
-    assert error("high") == "training.batch_size=0: must be greater than 0 (in recipe low)"
+    assert error("high") == "training.batch_size=0: must be at least 2 (in recipe low)"
     assert load_experiment("high", ["training.batch_size=8"]).training.batch_size == 8
 
 
 def test_from_yaml_knows_no_base() -> None:
     with pytest.raises(UserError, match=r"unknown key 'base' \(in run 3\)"):
         from_yaml("base: plain\n", "run 3")
+
+
+def test_a_resumed_run_goes_on_as_it_began_but_on_the_fleet_of_today(folder: Path) -> None:
+    begun = load_experiment("plain", ["seed=7"])
+    assert resumed_config(begun, load_experiment("plain"), [], "--resume x") == begun
+    overrides = ["fleet.backend=ray", "fleet.num_actors=3"]
+    moved = resumed_config(begun, load_experiment("plain", overrides), overrides, "--resume x")
+    assert (moved.seed, moved.fleet.num_actors) == (7, 3)
+    for override in ("seed=8", "fleet.cohort_groups=3"):
+        with pytest.raises(
+            UserError, match=f"--resume x: the run was begun with .* {override} needs a new run"
+        ):
+            resumed_config(begun, load_experiment("plain", [override]), [override], "--resume x")
+
+
+def test_paths_can_be_made_absolute(folder: Path) -> None:
+    config = load_experiment("plain", ["data.root=data", "storage.root=~/runs"]).with_absolute_paths()
+    assert config.data.root == Path.cwd() / "data" and config.storage.root == Path.home() / "runs"
+    assert config.federation.quotas.path is None

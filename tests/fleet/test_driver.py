@@ -129,12 +129,13 @@ def test_a_tracked_run_that_is_stopped_and_resumed_is_one_run_in_mlflow(make_dri
     uri, experiment_id = store
     tracked = {"uri": uri, "experiment_id": experiment_id}
     driver = make_driver("tracking.enabled=true", **tracked)
-    run_id = driver.status()["run_id"]
+    run_id = driver.writer.run_id
     first = driver.run(lambda record: driver.stop() if record.round == 3 else None)
     assert read_run(uri, run_id).status == "KILLED"
     resumed = make_driver("tracking.enabled=true", **tracked)
     summary = resumed.run()
-    assert first["run_id"] == summary["run_id"] == run_id and run_id != "run"
+    assert first["mlflow_run_id"] == summary["mlflow_run_id"] == run_id
+    assert first["run_id"] == summary["run_id"] == "run", "the folder's name, by which it is resumed"
     assert summary["weights_sha256"] == reference[0]
     run = read_run(uri, run_id)
     assert run.status == "FINISHED"

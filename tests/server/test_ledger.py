@@ -7,7 +7,7 @@ from profl_ray.training import DeviceReport, GroupResult
 MOVING, FROZEN = 100, 1000
 
 
-def make_plan(step_index=0, num_tasks=1):
+def make_plan(step_index=0, num_tasks=1, step_round=1):
     states = tuple(
         SimpleNamespace(
             task=SimpleNamespace(
@@ -17,7 +17,7 @@ def make_plan(step_index=0, num_tasks=1):
         )
         for index in range(num_tasks)
     )
-    return SimpleNamespace(step_index=step_index, states=states)
+    return SimpleNamespace(step_index=step_index, step_round=step_round, states=states)
 
 
 def result_of(*devices, failed=(), task_index=0):
@@ -78,3 +78,13 @@ def test_it_survives_json():
     for each in (ledger, back):
         each.enter(make_plan(), result_of(2, 4))
     assert back == ledger
+
+
+def test_merges_are_counted_within_a_step():
+    ledger = Ledger()
+    merged = GroupResult(0, {0: SimpleNamespace()}, [])
+    for step_round, result, expected in ((1, merged, 1), (2, merged, 2), (3, GroupResult(0), 2)):
+        ledger.enter(make_plan(step_round=step_round), result)
+        assert ledger.step_merges == expected
+    ledger.enter(make_plan(1, step_round=1), GroupResult(0))
+    assert ledger.step_merges == 0

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from profl_ray.errors import UserError
 from profl_ray.fleet.in_process import InProcessFleet
 from profl_ray.server.checkpoint import read_checkpoint, weights_sha256, write_checkpoint
 from profl_ray.server.experiment import assemble
@@ -148,20 +149,30 @@ def test_a_round_in_which_nobody_trains_goes_on(experiment):
         server.play_round()
 
 
-def test_a_round_for_which_nobody_is_eligible_goes_on(experiment):
+def play_to_the_error(server, after_round=lambda server: server):
+    records = []
+    with pytest.raises(UserError, match="step 'shrink 2' ended after 2 rounds and no device's update"):
+        while True:
+            records.append(server.play_round())
+            server = after_round(server)
+    return records
+
+
+def test_a_round_for_which_nobody_is_eligible_goes_on_and_a_whole_step_does_not(experiment):
     poor = replace(experiment, quotas_mib=np.full(8, 1e-3))
-    server, records = play(poor)
-    assert server.finished
+    records = play_to_the_error(Server(poor, FakeFleet(poor)))
+    assert len(records) == 1
     assert all(record.cohort == () and record.eligible_share == 0.0 for record in records)
 
 
 def test_a_run_without_any_update_goes_on_from_its_checkpoint(experiment, tmp_path):
-    _, expected = play(experiment, FakeFleet(experiment, range(8)))
-    server = Server(experiment, FakeFleet(experiment, range(8)))
-    records = []
-    while not server.finished:
-        records.append(server.play_round())
-        server = through_disk(server, experiment, FakeFleet(experiment, range(8)), tmp_path)
+    def fleet():
+        return FakeFleet(experiment, range(8))
+
+    expected = play_to_the_error(Server(experiment, fleet()))
+    records = play_to_the_error(
+        Server(experiment, fleet()), lambda server: through_disk(server, experiment, fleet(), tmp_path)
+    )
     assert without_seconds(records) == without_seconds(expected)
 
 

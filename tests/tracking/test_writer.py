@@ -77,7 +77,7 @@ def test_the_end_of_a_step_is_noted_in_the_same_call(store, start, make_record):
     client = flaky(run)
     run.log_round(make_record(7, step_round=5, step_ended=True, end_reason="slope"), Totals())
     assert client.calls == ["log_batch"]
-    assert read_run(store[0], run.run_id).tags["profl_ray.step.03"] == "grow 2: frozen after 5 rounds"
+    assert read_run(store[0], run.run_id).tags["profl_ray.step.03"] == "grow 2: slope after 5 rounds"
 
 
 def test_unsent_rounds_are_kept_in_order_and_sent_later(store, start, make_record):
