@@ -7,7 +7,7 @@ def partitions() -> SearchSpace:
     """Sweep the partition of a quarter-width ResNet18: 2, 4 and 8 blocks, by stages, units and equal need.
 
     Finer cuts lower the peak and admit more devices, and take more steps. About an hour a trial on one
-    core; accuracies are compared by ASHA only at equal numbers of grown units.
+    core; trials are compared, and the worse half stopped, only at equal numbers of grown units.
     """
     return SearchSpace(
         name="partitions",
