@@ -18,7 +18,12 @@ def demo(
 ) -> None:
     """Start a local Ray head, submit a sweep to it as a job, show the results, and stop Ray again."""
     from profl_ray.launch.demo import run_demo
+    from profl_ray.tuning import SweepRequest
+    from profl_ray.tuning.sweep import base_config
+    from tune_spaces import find_space
 
+    # A user's mistakes show before a head is started.
+    base_config(SweepRequest(space=find_space(space), overrides=tuple(overrides or ())))
     raise typer.Exit(run_demo(space, overrides or [], storage_root, cpus))
 
 

@@ -52,7 +52,6 @@ def sweep(
     On this machine: profl-ray sweep freezing. On a cluster, from the project's folder:
     ray job submit --working-dir . -- python -m profl_ray sweep freezing storage.root=/shared/runs
     """
-    from profl_ray.config.load import load_experiment
     from profl_ray.fleet.ray_session import ray_session
     from profl_ray.tuning import SweepRequest, resume_sweep, run_sweep
     from profl_ray.tuning.sweep import base_config
@@ -69,11 +68,7 @@ def sweep(
     )
     base_config(request)  # A user's mistakes show before Ray is started.
     with ray_session():
-        if resume is None:
-            outcome = run_sweep(request, _say)
-        else:
-            root = load_experiment(request.space.recipe, request.overrides).storage.root
-            outcome = resume_sweep(request, root, resume, _say)
+        outcome = run_sweep(request, _say) if resume is None else resume_sweep(request, resume, _say)
     _show(outcome)
     if json:
         print_json(_as_json(outcome))

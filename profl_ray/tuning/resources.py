@@ -35,7 +35,7 @@ def check_cluster(config: ExperimentConfig, cluster: dict[str, float]) -> None:
     for kind in ("CPU", "GPU"):
         needed = sum(bundle.get(kind, 0.0) for bundle in bundles)
         present = cluster.get(kind, 0.0)
-        if needed > present + 1e-6:  # 50 x 0.14 is a little more than 7
+        if needed > present + 1e-6:  # ten times 0.7 is a little more than 7
             raise UserError(
                 f"the cluster is too small: a trial needs {needed:g} {kind} (driver and {len(bundles) - 1} "
                 f"client actors), the cluster has {present:g} "

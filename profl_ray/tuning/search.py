@@ -3,11 +3,12 @@
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler
 
 from profl_ray.errors import UserError
+from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
-from profl_ray.tuning.trial import METRIC, TIME
+from profl_ray.tuning.trial import METRIC
 
 
 def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
@@ -40,14 +41,6 @@ def search_algorithm(search: Search, seed: int, max_concurrent: int | None = Non
     return OptunaSearch(metric=METRIC, mode="max", seed=seed)
 
 
-def make_scheduler(scheduler: Scheduler, num_units: int) -> Any:
-    """Return Tune's scheduler.
-
-    ASHA compares trials by the accuracy of what they have grown, at equal numbers of grown units: rungs at
-    1, 2, 4, ... units.
-    """
-    if scheduler == "fifo":
-        return FIFOScheduler()
-    return AsyncHyperBandScheduler(
-        time_attr=TIME, metric=METRIC, mode="max", max_t=max(2, num_units), grace_period=1, reduction_factor=2
-    )
+def make_scheduler(scheduler: Scheduler) -> Any:
+    """Return Tune's scheduler: all trials to their end, or the best half at equal numbers of grown units."""
+    return FIFOScheduler() if scheduler == "fifo" else GrownRungs()

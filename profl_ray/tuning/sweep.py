@@ -9,8 +9,8 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.config.load import apply_overrides, from_yaml, load_experiment, to_yaml
-from profl_ray.errors import UserError
+from profl_ray.config.load import apply_overrides, from_yaml, load_experiment, resumed_config, to_yaml
+from profl_ray.errors import Unaffordable, UserError
 from profl_ray.models import find_family
 from profl_ray.server.experiment import assemble
 from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
@@ -52,7 +52,7 @@ class SweepOutcome:
 def base_config(request: SweepRequest) -> ExperimentConfig:
     """Return the configuration that the trials share; checks every combination of a grid."""
     space = request.space
-    config = load_experiment(space.recipe, [*space.overrides, *request.overrides])
+    config = load_experiment(space.recipe, [*space.overrides, *request.overrides]).with_absolute_paths()
     if (request.search or space.search) == "grid":
         for settings in space.grid():
             trial = apply_overrides(config, settings)
@@ -63,18 +63,15 @@ def base_config(request: SweepRequest) -> ExperimentConfig:
 def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome:
     """Run a new sweep on the Ray that this process is connected to."""
     config = base_config(request)
-    root = config.storage.root.absolute()
-    config = apply_overrides(config, {"storage.root": str(root)})
+    root = config.storage.root
+    _check_resources(request, config)
+    _check_trainable(request, config)
     name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
     folder = root / name
     uri = experiment_id = parent = None
     if config.tracking.enabled:
         uri = resolve_uri(config)
         experiment_id = prepare_store(uri, config.tracking.experiment, root)
-    _check_resources(config)
-    # One trial is put together here first: a mistake that all share shows before anything is written, and
-    # the needs that trials share are estimated once.
-    assemble(_first_trial(request, config))
     if uri is not None:
         parent = start_parent(
             uri,
@@ -91,33 +88,55 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     return _fit(request, config, name, state, say, resume=False)
 
 
-def resume_sweep(request: SweepRequest, root: Path, name: str, say: Callable[[str], None]) -> SweepOutcome:
+def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
     """Go on with a sweep that was interrupted: finished trials stay, the others continue."""
-    folder = root.absolute() / name
+    asked = base_config(request)
+    folder = asked.storage.root / name
     try:
         state = json.loads((folder / "sweep.json").read_text())
     except FileNotFoundError:
-        raise UserError(f"--resume {name}: there is no such sweep in {root.absolute()}") from None
+        raise UserError(f"--resume {name}: there is no such sweep in {folder.parent}") from None
     if state["space"] != request.space.name:
         raise UserError(f"--resume {name}: that sweep is of the space {state['space']!r}")
     if not (folder / "tune").exists():
         raise UserError(f"--resume {name}: it was interrupted before its first trial; start it anew")
     path = folder / "config.yaml"
     config = from_yaml(path.read_text(), source=str(path))
-    _check_resources(config)
+    config = resumed_config(config, asked, request.overrides, f"--resume {name}")
+    _check_resources(request, config)
     return _fit(request, config, name, state, say, resume=True)
 
 
-def _first_trial(request: SweepRequest, config: ExperimentConfig) -> ExperimentConfig:
+def _trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[ExperimentConfig]:
+    """Return the configuration of every trial of a grid; of other searches, what the trials start from."""
     if (request.search or request.space.search) == "grid":
-        return apply_overrides(config, request.space.grid()[0])
-    return config
+        return [apply_overrides(config, settings) for settings in request.space.grid()]
+    return [config]
 
 
-def _check_resources(config: ExperimentConfig) -> None:
+def _check_resources(request: SweepRequest, config: ExperimentConfig) -> None:
     import ray
 
-    check_cluster(config, ray.cluster_resources())
+    for trial in _trial_configs(request, config):
+        check_cluster(trial, ray.cluster_resources())
+
+
+def _check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
+    """Put trials together until one can be trained; raise the first one's error if none can.
+
+    So a mistake that all share shows before anything is written.
+    """
+    first: Unaffordable | None = None
+    for trial in _trial_configs(request, config):
+        try:
+            experiment = assemble(trial)
+            experiment.check_affordable(experiment.step_needs(experiment.make_strategy()))
+        except Unaffordable as error:
+            first = first or error
+        else:
+            return
+    assert first is not None
+    raise first
 
 
 def _fit(
@@ -151,14 +170,13 @@ def _fit(
             str(folder / "tune"), trainable, resume_unfinished=True, resume_errored=True
         )
     else:
-        num_units = sum(find_family(config.model.name).stages)
         tuner = tune.Tuner(
             trainable,
             param_space=param_space(space, search),
             tune_config=tune.TuneConfig(
                 num_samples=num_samples,
                 search_alg=search_algorithm(search, config.seed, request.max_concurrent),
-                scheduler=make_scheduler(request.scheduler or space.scheduler, num_units),
+                scheduler=make_scheduler(request.scheduler or space.scheduler),
                 max_concurrent_trials=request.max_concurrent,
             ),
             run_config=tune.RunConfig(

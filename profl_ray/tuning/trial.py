@@ -9,7 +9,7 @@ from ray import tune
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import apply_overrides
-from profl_ray.errors import UserError
+from profl_ray.errors import Unaffordable
 from profl_ray.fleet.driver import Driver, Outcome, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, flat_params
@@ -51,13 +51,14 @@ class ProFLTrial(tune.Trainable):
         self.refusal = ""
         self.grown_accuracy = 0.0
         self.outcome: Outcome = "KILLED"
+        self.reason = ""
+        experiment = context.config
         try:
             experiment = apply_overrides(context.config, self.settings)
-            identity = self._identity()
-            self.driver = Driver(experiment, identity)
-        except UserError as error:
+            self.driver = Driver(experiment, self._identity())
+        except Unaffordable as error:
             self.refusal = str(error)
-            self._track_refusal()
+            self._track_refusal(experiment)
             return
         for record in self.driver.records:
             self._note(record)
@@ -69,8 +70,11 @@ class ProFLTrial(tune.Trainable):
         if self.driver.finished:
             record = self.driver.records[-1]
         else:
-            self.outcome = "FAILED"
-            record = self.driver.play_round()
+            try:
+                record = self.driver.play_round()
+            except Exception as error:
+                self.outcome, self.reason = "FAILED", f"{type(error).__name__}: {error}"
+                raise
         self.outcome = "FINISHED" if self.driver.finished else "KILLED"
         self._note(record)
         return {
@@ -100,7 +104,7 @@ class ProFLTrial(tune.Trainable):
     def cleanup(self) -> None:
         """Close the run; called at the end and when a scheduler stops the trial."""
         if self.driver is not None:
-            self.driver.close(self.outcome)
+            self.driver.close(self.outcome, self.reason)
             self.driver = None
 
     def _note(self, record: RoundRecord) -> None:
@@ -120,12 +124,12 @@ class ProFLTrial(tune.Trainable):
             params={f"{SWEPT}{key}": _plain(value) for key, value in self.settings.items()},
         )
 
-    def _track_refusal(self) -> None:
+    def _track_refusal(self, experiment: ExperimentConfig) -> None:
         """Leave a run that says why this setting cannot be trained."""
         identity = self._identity()
         if identity.uri is None:
             return
-        params = flat_params(self.context.config.model_dump(mode="json")) | identity.params
+        params = flat_params(experiment.model_dump(mode="json")) | identity.params
         tags = {OUTCOME_TAG: "n/a", REASON_TAG: self.refusal}
         writer = RunWriter.start(
             identity.uri, identity.experiment_id, identity.name, params, tags, identity.parent_run_id

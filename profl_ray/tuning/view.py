@@ -33,6 +33,11 @@ class SweepView(Callback):
         self.say = say
         self.seen: dict[str, _Seen] = {}
         self.started = self.printed = time.monotonic()
+        _latest[:] = [self]
+
+    def __reduce__(self) -> tuple[Callable[[], "SweepView"], tuple[()]]:
+        """Tune keeps its callbacks with the sweep; a resumed one shows itself through the view of the day."""
+        return _latest_view, ()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Note a trial that begins."""
@@ -87,6 +92,13 @@ class SweepView(Callback):
         for seen in self.seen.values():
             if seen.state == "running" and seen.last and seen.last.get("step"):
                 self.say(f"    {seen.name:<28} {_round_words(seen.last)}")
+
+
+_latest: list[SweepView] = []
+
+
+def _latest_view() -> SweepView:
+    return _latest[0] if _latest else SweepView(1, 1, lambda _: None)
 
 
 def _round_words(result: dict[str, Any]) -> str:

@@ -1,0 +1,38 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from profl_ray.fleet.ray_session import ray_session
+from profl_ray.tracking import prepare_store
+
+
+def pytest_collection_modifyitems(items):
+    """Warnings that others must mend: SQLAlchemy's loader in MLflow, and what Tune and Optuna say."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            for theirs in ("ignore:The ``noload`` loader:DeprecationWarning",):
+                item.add_marker(pytest.mark.filterwarnings(theirs))
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    """One storage root for all: the needs are estimated once, MLflow's tables are made once."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    prepare_store(f"sqlite:///{folder}/mlflow.db", "profl-ray", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    """A private Ray with four CPUs, however many the machine has; the environment is as before afterwards."""
+    before = dict(os.environ)
+    for name in ("RAY_ADDRESS", "RAY_JOB_ID", "MLFLOW_TRACKING_URI"):
+        os.environ.pop(name, None)
+    try:
+        with ray_session(num_cpus=4):
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,27 @@
+"""Short sweeps on digits."""
+
+from profl_ray.config import load_experiment
+from profl_ray.tuning import SearchSpace
+
+SHORT = (
+    "federation.num_devices=6",
+    "federation.cohort_size=5",
+    "data.images_per_device=40",
+    "training.local_epochs=1",
+    "evaluation.batch_size=90",
+    "freezing.name=fixed_rounds",
+    "freezing.rounds=2",
+    "freezing.min_rounds=1",
+    "strategy.profl.map_rounds=1",
+    "fleet.cohort_groups=3",
+    "fleet.cpus_per_actor=0.25",
+)
+
+
+def config(root, *overrides):
+    return load_experiment("digits_tiny", [*SHORT, f"storage.root={root}", *overrides])
+
+
+def space(root, parameters, *overrides, **options):
+    changes = (*SHORT, f"storage.root={root}", *overrides)
+    return SearchSpace("short", "a short sweep", "digits_tiny", parameters, overrides=changes, **options)

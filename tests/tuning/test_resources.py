@@ -1,0 +1,44 @@
+import pytest
+
+from profl_ray.errors import UserError
+from profl_ray.tuning.resources import check_cluster, trial_bundles
+
+from .kit import config
+
+RAY = ("fleet.backend=ray", "fleet.num_actors=3", "fleet.cpus_per_actor=0.5")
+
+
+def test_a_trial_in_one_process_asks_for_one_bundle(tmp_path):
+    assert trial_bundles(config(tmp_path, "fleet.cpus_per_actor=1")) == [{"CPU": 1.0}]
+    gpu = config(tmp_path, "fleet.cpus_per_actor=2", "fleet.gpus_per_actor=0.5", "fleet.num_actors=3")
+    assert trial_bundles(gpu) == [{"CPU": 2.0, "GPU": 0.5}]
+
+
+def test_a_trial_on_ray_asks_for_its_driver_and_every_actor(tmp_path):
+    assert trial_bundles(config(tmp_path, *RAY)) == [{}, *[{"CPU": 0.5}] * 3]
+    driver = config(tmp_path, *RAY, "fleet.driver_cpus=0.25", "fleet.gpus_per_actor=1")
+    assert trial_bundles(driver) == [{"CPU": 0.25}, *[{"CPU": 0.5, "GPU": 1.0}] * 3]
+
+
+def test_an_actor_per_device_is_a_bundle_per_device(tmp_path):
+    bundles = trial_bundles(config(tmp_path, *RAY, "fleet.actor_per_device=true"))
+    assert bundles == [{}, *[{"CPU": 0.5}] * 6]
+
+
+def test_a_cluster_that_is_too_small_is_told_with_the_numbers(tmp_path):
+    check_cluster(config(tmp_path, *RAY), {"CPU": 1.5})
+    with pytest.raises(UserError) as told:
+        check_cluster(config(tmp_path, *RAY, "fleet.driver_cpus=1"), {"CPU": 2.0, "memory": 1e9})
+    assert "needs 2.5 CPU (driver and 3 client actors), the cluster has 2 (" in str(told.value)
+    assert "fleet.num_actors" in str(told.value) and "fleet.cpus_per_actor" in str(told.value)
+
+
+def test_a_cluster_without_gpus_is_told_too(tmp_path):
+    with pytest.raises(UserError, match=r"needs 1\.5 GPU .* has 0 .*fleet\.gpus_per_actor"):
+        check_cluster(config(tmp_path, *RAY, "fleet.gpus_per_actor=0.5"), {"CPU": 8.0})
+
+
+def test_the_sum_of_many_small_shares_is_not_more_than_the_whole(tmp_path):
+    many = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=10", "fleet.cpus_per_actor=0.7")
+    assert sum(bundle.get("CPU", 0.0) for bundle in trial_bundles(many)) > 7.0
+    check_cluster(many, {"CPU": 7.0})

@@ -1,0 +1,92 @@
+from types import SimpleNamespace
+
+import pytest
+
+from profl_ray.errors import UserError
+from profl_ray.server.record import RoundRecord
+from profl_ray.tuning import Choice, Range
+from profl_ray.tuning.rungs import GrownRungs
+from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
+
+from .kit import space
+
+MIXED = {"model.partition": Choice.of([2, 2], [1, 3]), "freezing.phi": Range(0.1, 10.0, log=True)}
+
+
+def test_a_grid_has_every_value_as_text():
+    made = param_space(space("x", {"model.partition": Choice.of([2, 2], 4)}), "grid")
+    assert made == {"model.partition": {"grid_search": ["[2, 2]", "4"]}}
+    with pytest.raises(UserError, match="is a range"):
+        param_space(space("x", MIXED), "grid")
+
+
+@pytest.mark.parametrize("search", ["random", "optuna"])
+def test_a_search_draws_from_the_domains(search):
+    from ray.tune.search.sample import Categorical, Float
+
+    made = param_space(space("x", MIXED), search)
+    partition, phi = made["model.partition"], made["freezing.phi"]
+    assert isinstance(partition, Categorical) and partition.categories == ["[2, 2]", "[1, 3]"]
+    assert isinstance(phi, Float) and (phi.lower, phi.upper) == (0.1, 10.0)
+
+
+def test_the_scheduler_is_chosen_by_name():
+    from ray.tune.schedulers import FIFOScheduler
+
+    assert type(make_scheduler("fifo")) is FIFOScheduler
+    assert isinstance(make_scheduler("asha"), GrownRungs)
+
+
+def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds():
+    asha = GrownRungs()
+
+    def judge(trial_id, units_grown, grown_accuracy):
+        result = {"units_grown": units_grown, "grown_accuracy": grown_accuracy, "training_iteration": 99}
+        return asha.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
+
+    assert judge("a", 0, 0.0) == judge("b", 0, 0.0) == "CONTINUE", "nothing has grown"
+    assert judge("a", 2, 0.6) == "CONTINUE", "the first at its rung"
+    assert judge("b", 1, 0.1) == "CONTINUE", "another rung"
+    assert judge("a", 2, 0.9) == "CONTINUE", "inside the next step: not judged again"
+    assert judge("b", 2, 0.5) == "STOP", "worse than the one that grew as much"
+    assert judge("c", 2, 0.7) == "CONTINUE"
+    assert judge("a", 4, 0.3) == "CONTINUE", "accuracies of smaller networks do not count here"
+    assert judge("d", 2, 0.6) == "CONTINUE", "two of four are kept, ties too"
+
+
+def test_the_number_of_trials_at_the_same_time_is_kept_by_a_grid_too():
+    """Tune's own option is ignored beside this algorithm."""
+    assert search_algorithm("grid", 1, 2).max_concurrent == 2
+    assert search_algorithm("random", 1, 2).max_concurrent == 2
+    assert search_algorithm("grid", 1).max_concurrent == 0
+
+
+def record(stage, ended, grown, accuracy):
+    values = dict.fromkeys(RoundRecord.__dataclass_fields__, 0)
+    values |= {"stage": stage, "step_ended": ended, "units_grown": grown, "test_accuracy": accuracy}
+    return RoundRecord(**values)
+
+
+def test_the_metric_is_the_accuracy_at_the_end_of_growing_steps():
+    from profl_ray.tuning.trial import ProFLTrial
+
+    trial = ProFLTrial.__new__(ProFLTrial)
+    trial.grown_accuracy, seen = 0.0, []
+    rounds = [
+        ("shrink", True, 0, 0.9),  # another sub-model
+        ("map", True, 0, None),
+        ("grow", False, 0, 0.3),
+        ("grow", True, 2, 0.4),
+        ("grow", False, 2, 0.2),
+        ("grow", True, 4, 0.6),
+    ]
+    for values in rounds:
+        trial._note(record(*values))
+        seen.append(trial.grown_accuracy)
+    assert seen == [0.0, 0.0, 0.0, 0.4, 0.4, 0.6]
+    # A method without growing steps.
+    trial.grown_accuracy = 0.0
+    trial._note(record("train", False, 0, 0.5))
+    assert trial.grown_accuracy == 0.0
+    trial._note(record("train", True, 4, 0.7))
+    assert trial.grown_accuracy == 0.7

@@ -1,0 +1,264 @@
+"""Whole sweeps on a local Ray, read back from MLflow and held against runs in one process."""
+
+import json
+import signal
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from profl_ray.errors import UserError
+from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.tracking import KIND_TAG, read_run, read_sweep
+from profl_ray.tuning import Choice, Range, SweepRequest, resume_sweep, run_sweep
+from profl_ray.tuning.sweep import base_config
+
+from .kit import config, space
+
+pytestmark = pytest.mark.ray
+
+PARTITIONS = ([2, 2], [1, 3])
+AFFORDABLE, UNAFFORDABLE = [2, 2], [4]
+"""One block is full training."""
+QUOTAS = ("federation.quotas.low_fraction=0.95", "federation.quotas.high_fraction=0.99")
+
+
+def silent(_text):
+    pass
+
+
+@pytest.fixture(scope="module")
+def grid(local_ray, root):
+    """A 2x2 grid of which nobody can afford one half."""
+    parameters = {"freezing.rounds": Choice.of(1, 2), "model.partition": Choice.of(AFFORDABLE, UNAFFORDABLE)}
+    request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=3, command="profl-ray sweep")
+    lines = []
+    outcome = run_sweep(request, lines.append)
+    return request, outcome, read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id), lines
+
+
+def settings_of(trial):
+    return {key: json.loads(value) for key, value in trial.settings.items()}
+
+
+@cache
+def in_one_process(root, rounds, partition):
+    trial = config(root, *QUOTAS, f"freezing.rounds={rounds}", f"model.partition={list(partition)}")
+    driver = Driver(
+        trial, RunIdentity(root / "references" / f"{rounds}-{len(partition)}-{partition[0]}", "run")
+    )
+    return driver.run(), driver
+
+
+def reference(root, settings):
+    """Summary and driver of the same run in this process, without Tune and without Ray."""
+    return in_one_process(root, settings["freezing.rounds"], tuple(settings["model.partition"]))
+
+
+def test_the_sweep_is_a_parent_run_with_a_child_for_every_combination(grid):
+    request, outcome, sweep, _ = grid
+    assert (outcome.num_trials, outcome.num_failed) == (4, 0)
+    assert (sweep.name, sweep.status) == (outcome.name, "FINISHED")
+    assert sweep.tags[KIND_TAG] == "sweep" and sweep.description == "a short sweep"
+    assert sweep.tags["profl_ray.space"] == "short" and sweep.tags["profl_ray.command"] == "profl-ray sweep"
+    assert sweep.params["federation.num_devices"] == "6"
+    combinations = sorted(map(str, request.space.grid()))
+    assert sorted(str(settings_of(trial)) for trial in sweep.trials) == combinations
+    for trial in sweep.trials:
+        settings = settings_of(trial)
+        assert trial.tags["mlflow.parentRunId"] == outcome.parent_run_id
+        assert trial.tags[KIND_TAG] == "trial" and trial.status == "FINISHED"
+        assert trial.name.startswith(f"rounds={settings['freezing.rounds']} partition=[")
+
+
+def trained(sweep):
+    return [trial for trial in sweep.trials if settings_of(trial)["model.partition"] != UNAFFORDABLE]
+
+
+def test_a_trial_has_its_own_parameters_and_one_point_a_round(grid):
+    _, _, sweep, _ = grid
+    assert len(trained(sweep)) == 2
+    for trial in trained(sweep):
+        settings = settings_of(trial)
+        assert trial.params["freezing.rounds"] == str(settings["freezing.rounds"])
+        assert json.loads(trial.params["model.partition"]) == settings["model.partition"]
+        rounds = int(trial.summary["rounds"])
+        # Two blocks: shrink 2, map 2 (one round), grow 1, grow 2.
+        assert rounds == 3 * settings["freezing.rounds"] + 1
+        for name in ("need_mib", "measured_peak_mib", "cohort_size", "uplink_bytes_total", "seconds"):
+            assert [point for point, _ in trial.history[name]] == list(range(1, rounds + 1)), name
+        assert len(trial.quotas_mib) == 6
+        assert trial.outcome == "finished"
+
+
+def test_every_trial_equals_the_same_run_in_one_process(grid, root):
+    _, _, sweep, _ = grid
+    for trial in trained(sweep):
+        expected = reference(root, settings_of(trial))[0]
+        assert trial.tags["profl_ray.weights_sha256"] == expected["weights_sha256"], trial.name
+        assert trial.summary["final_accuracy"] == expected["final_accuracy"]
+        assert trial.summary["peak_need_mib"] == expected["peak_need_mib"]
+
+
+def test_the_parent_and_the_outcome_name_the_best_settings(grid):
+    _, outcome, sweep, _ = grid
+    best = max(trained(sweep), key=lambda trial: trial.summary["final_accuracy"])
+    assert outcome.best_settings == settings_of(best)
+    assert outcome.best_accuracy == best.summary["final_accuracy"]
+    parent = read_run(outcome.uri, outcome.parent_run_id).summary
+    assert parent == {"final_accuracy": outcome.best_accuracy, "num_trials": 4, "num_failed": 0}
+    named = {key: json.loads(value) for key, value in sweep.tags.items() if key.startswith("best.")}
+    assert named == {f"best.{key}": value for key, value in outcome.best_settings.items()}
+
+
+def test_a_setting_that_nobody_can_afford_is_not_applicable_and_says_why(grid):
+    _, _, sweep, lines = grid
+    refused = [trial for trial in sweep.trials if trial not in trained(sweep)]
+    assert len(refused) == 2
+    for trial in refused:
+        settings = settings_of(trial)
+        assert trial.params["freezing.rounds"] == str(settings["freezing.rounds"])
+        assert trial.params["model.partition"] == "[4]"
+        assert trial.outcome == "n/a" and trial.history == {}
+        assert trial.reason.startswith("no device can train step") and "MiB" in trial.reason
+        assert any(line.strip().startswith("n/a") and trial.reason in line for line in lines)
+    assert sum(line.strip().startswith("done") for line in lines) == 2
+
+
+def test_a_sweep_of_which_nothing_can_be_trained_is_a_users_mistake(local_ray, root):
+    parameters = {"model.partition": Choice.of(UNAFFORDABLE)}
+    with pytest.raises(UserError, match="no device can train step"):
+        run_sweep(SweepRequest(space(root, parameters, *QUOTAS)), silent)
+
+
+def test_a_mistake_that_all_trials_share_leaves_nothing(local_ray, tmp_path, root):
+    store = f"tracking.uri=sqlite:///{root}/mlflow.db"
+    parameters = {"freezing.rounds": Choice.of(1, 2)}
+    for override, message in (
+        ("data.images_per_device=100000", "at most"),
+        ("fleet.cpus_per_actor=5", "a trial needs 5 CPU"),
+    ):
+        request = SweepRequest(space(tmp_path, parameters, store), overrides=(override,))
+        with pytest.raises(UserError, match=message):
+            run_sweep(request, silent)
+    assert not list(tmp_path.glob("short-*"))
+
+
+def test_a_grid_is_checked_before_anything_starts(root):
+    made = space(root, {"freezing.rounds": Choice.of(1, 0)})
+    with pytest.raises(UserError, match=r"freezing\.rounds=0"):
+        base_config(SweepRequest(made))
+
+
+def test_an_interrupted_sweep_goes_on_and_repeats_nothing(local_ray, root):
+    parameters = {"freezing.rounds": Choice.of(1, 9, 2), "model.partition": Choice.of([2, 2])}
+    request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=2)
+    lines = []
+
+    def interrupt(text):
+        lines.append(text)
+        if text.strip().startswith("done"):
+            signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(request, interrupt)
+    assert signal.getsignal(signal.SIGINT) is handler
+    name = lines[-1].rpartition(" ")[2]
+    assert lines[-1] == f"interrupted; go on with --resume {name}"
+    uri = f"sqlite:///{root}/mlflow.db"
+    stopped = read_sweep(uri, "profl-ray", name)
+    assert stopped.status == "KILLED"
+    done = {trial.run_id: trial for trial in stopped.trials if trial.outcome == "finished"}
+    assert done and len(done) < 3
+    records = {
+        path: path.read_text()
+        for path in root.glob(f"{name}/trials/*/records.jsonl")
+        if json.loads((path.parent / "run.json").read_text())["mlflow_run_id"] in done
+    }
+    assert len(records) == len(done)
+
+    told = []
+    outcome = resume_sweep(request, name, told.append)
+    assert sum(line.strip().startswith("done") for line in told) == 3 - len(done), (
+        "told to the one who resumes"
+    )
+    assert (outcome.name, outcome.num_trials, outcome.num_failed) == (name, 3, 0)
+    assert outcome.parent_run_id == stopped.run_id
+    sweep = read_sweep(uri, "profl-ray", outcome.parent_run_id)
+    assert sweep.status == "FINISHED"
+    assert sorted(str(settings_of(t)) for t in sweep.trials) == sorted(map(str, request.space.grid()))
+    for trial in sweep.trials:
+        assert trial.outcome == "finished"
+        expected = reference(root, settings_of(trial))[0]
+        assert trial.tags["profl_ray.weights_sha256"] == expected["weights_sha256"], trial.name
+    # The rounds' seconds would differ if one had been trained once more.
+    assert {path: path.read_text() for path in records} == records
+    again = {trial.run_id: trial for trial in sweep.trials}
+    assert all(again[run_id].history == trial.history for run_id, trial in done.items())
+
+
+def test_a_sweep_that_cannot_be_resumed_is_told(local_ray, root, grid):
+    request, outcome, _, _ = grid
+    with pytest.raises(UserError, match="--resume nothing: there is no such sweep in"):
+        resume_sweep(request, "nothing", silent)
+    other = SweepRequest(space(root, {"seed": Choice.of(1)}))
+    object.__setattr__(other.space, "name", "other")
+    with pytest.raises(UserError, match="that sweep is of the space 'short'"):
+        resume_sweep(other, outcome.name, silent)
+
+
+def test_asha_stops_a_hopeless_trial_and_the_best_is_a_whole_one(local_ray, root):
+    parameters = {"training.learning_rate": Choice.of(0.1, 1e-9)}
+    made = space(root, parameters, "model.partition=[1,1,2]", "freezing.rounds=3")
+    request = SweepRequest(made, scheduler="asha", max_concurrent=1)
+    outcome = run_sweep(request, silent)
+    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
+    good, hopeless = sorted(sweep.trials, key=lambda trial: -settings_of(trial)["training.learning_rate"])
+    assert good.status == "FINISHED" and good.outcome == "finished"
+    assert hopeless.status == "KILLED" and hopeless.outcome == "stopped"
+    assert 0 < max(value for _, value in hopeless.history["units_grown"]) < 4
+    assert hopeless.summary["rounds"] < good.summary["rounds"]
+    assert outcome.best_settings == {"training.learning_rate": 0.1}
+    assert outcome.best_accuracy == good.summary["final_accuracy"]
+    assert outcome.num_failed == 0 and sweep.status == "FINISHED"
+
+
+@pytest.mark.parametrize("search", ["random", "optuna"])
+def test_a_search_draws_as_many_samples_as_asked_for(local_ray, root, search):
+    parameters = {
+        "training.learning_rate": Range(0.01, 0.2, log=True),
+        "model.partition": Choice.of(*PARTITIONS),
+    }
+    made = space(root, parameters, "freezing.rounds=1", num_samples=7)
+    outcome = run_sweep(SweepRequest(made, search=search, num_samples=2), silent)
+    assert (outcome.num_trials, outcome.num_failed) == (2, 0)
+    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
+    drawn = [settings_of(trial) for trial in sweep.trials]
+    assert len(drawn) == 2 and all(trial.outcome == "finished" for trial in sweep.trials)
+    rates = {settings["training.learning_rate"] for settings in drawn}
+    assert len(rates) == 2 and all(0.01 <= rate <= 0.2 for rate in rates)
+    assert all(settings["model.partition"] in PARTITIONS for settings in drawn)
+    for trial in sweep.trials:
+        assert float(trial.params["training.learning_rate"]) == settings_of(trial)["training.learning_rate"]
+    assert outcome.best_settings in drawn
+
+
+def test_client_actors_inside_a_trial_and_no_tracking(local_ray, root):
+    fleet = ("fleet.backend=ray", "fleet.num_actors=2", "tracking.enabled=false")
+    outcome = run_sweep(SweepRequest(space(root, {"freezing.rounds": Choice.of(1)}, *QUOTAS, *fleet)), silent)
+    assert outcome.uri is None and outcome.parent_run_id is None
+    assert outcome.best_settings == {"freezing.rounds": 1}
+    expected, driver = reference(root, {"freezing.rounds": 1, "model.partition": [2, 2]})
+    assert outcome.best_accuracy == expected["final_accuracy"]
+    (run,) = (outcome.folder / "trials").iterdir()
+    snapshot, records = RunFolder(run).latest()
+    assert without_seconds(records) == without_seconds(driver.records)
+    for name, array in driver.server.snapshot().tensors.items():
+        assert np.array_equal(snapshot.tensors[name], array), name
+
+
+def without_seconds(records):
+    return [replace(record, seconds=0.0) for record in records]

@@ -1,0 +1,73 @@
+import pickle
+from types import SimpleNamespace
+
+import pytest
+
+from profl_ray.tuning.view import INTERVAL_SECONDS, SweepView
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """A view, the lines it said and a clock to turn."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("profl_ray.tuning.view.time", SimpleNamespace(monotonic=lambda: clock.now))
+    lines = []
+    return SweepView(2, 10, lines.append), lines, clock
+
+
+def trial(number):
+    return SimpleNamespace(trial_id=f"t{number}", config={"seed": number}, path=f"/x/t{number}")
+
+
+def result(**changes):
+    values = {"step": "grow 1", "step_index": 2, "step_round": 5, "num_steps": 4, "round": 9, "need_mib": 1.5}
+    return values | {"test_accuracy": 0.25} | changes
+
+
+def test_progress_is_told_every_few_seconds_and_not_every_round(watched):
+    view, lines, clock = watched
+    view.on_trial_start(0, [], trial(1))
+    for _ in range(3):
+        view.on_trial_result(0, [], trial(1), result())
+    assert lines == []
+    clock.now += INTERVAL_SECONDS
+    view.on_trial_result(0, [], trial(1), result())
+    # Two steps and a half of four, in one of two trials.
+    assert lines[0].split("  ")[-2:] == ["0 of 2 trials ended", "0:05"] and " 31 %" in lines[0]
+    assert lines[1].split() == [
+        "seed=1",
+        "grow",
+        "1",
+        "round",
+        "9",
+        "accuracy",
+        "0.2500",
+        "need",
+        "1.50",
+        "MiB",
+    ]
+    assert len(lines) == 2
+
+
+def test_the_end_of_a_trial_is_told_at_once(watched):
+    view, lines, _ = watched
+    view.on_trial_result(0, [], trial(1), result())
+    view.on_trial_complete(0, [], trial(1))
+    view.on_trial_result(0, [], trial(2), {"refusal": "no device can train step 'full'", "round": 0})
+    view.on_trial_complete(0, [], trial(2))
+    view.on_trial_complete(0, [], trial(3))
+    view.on_trial_error(0, [], trial(4))
+    assert lines == [
+        "  done  seed=1: accuracy 0.2500 after 9 rounds",
+        "  n/a   seed=2: no device can train step 'full'",
+        "  done  seed=3",
+        "  FAILED seed=4 (see /x/t4)",
+    ]
+
+
+def test_tune_gets_back_the_view_of_the_day(watched):
+    view, _, _ = watched
+    assert pickle.loads(pickle.dumps(view)) is view
+    stored = pickle.dumps(view)
+    newer = SweepView(3, 1, print)
+    assert pickle.loads(stored) is newer
