@@ -4,6 +4,7 @@ Each case trains two batches for real, on one thread, and counts what PyTorch's 
 docs/memory.md). The largest case takes 0.3 GiB.
 """
 
+import numpy as np
 import torch
 
 from profl_ray.config import ExperimentConfig
@@ -42,7 +43,7 @@ def main() -> None:
     for name, width, batch_size, image_shape in CASES:
         config: ExperimentConfig = load_experiment("paper", [f"training.batch_size={batch_size}"])
         network = Network(name, width, image_shape, 10, find_family(name).stages)
-        schedule = make_strategy(StrategyContext(network, config, estimate)).schedule()
+        schedule = make_strategy(StrategyContext(network, config, estimate, np.empty(0))).schedule()
         tasks = {"full": full_task(network, config)}
         # A shrinking step is the same task as the growing step of its block.
         tasks |= {str(step): task for step, task in schedule if step.stage != "shrink"}

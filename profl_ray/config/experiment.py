@@ -8,8 +8,9 @@ from pydantic import Field, NonNegativeInt
 from profl_ray.config.base import Section
 from profl_ray.config.data import DataConfig
 from profl_ray.config.federation import FederationConfig
-from profl_ray.config.learning import FreezingConfig, ModelConfig, StrategyConfig, TrainingConfig
+from profl_ray.config.learning import FreezingConfig, ModelConfig, TrainingConfig
 from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
+from profl_ray.config.strategy import StrategyConfig
 
 
 class ExperimentConfig(Section):

@@ -1,8 +1,8 @@
-"""How it is learnt: the model, the strategy, local training and freezing."""
+"""How it is learnt: the model, local training and freezing."""
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from profl_ray.config.base import Section
 
@@ -17,32 +17,6 @@ class ModelConfig(Section):
     partition: str | PositiveInt | tuple[PositiveInt, ...] = "stages"
     """Blocks by name (`stages`), by units per block (`[2,2,2,2]`), or as a number of blocks of about equal
     need (`4`)."""
-
-
-class ProFLOptions(Section):
-    """Options of ProFL (arXiv 2404.13349)."""
-
-    shrinking: bool = True
-    """Run the shrinking stage; without it growing starts from random weights (ablation)."""
-    output_module: Literal["proxies", "head"] = "proxies"
-    """proxies: a convolution per later block, pool and FC (the paper); head: pool and FC alone."""
-    initialisation: Literal["corresponding", "carry"] = "corresponding"
-    """Output module of growing step t > 1: the matching shrinking step's, or the last growing step's."""
-    frozen_bn: Literal["batch", "eval"] = "batch"
-    """Batch norm of frozen blocks: batch statistics as in the authors' code, or fixed running statistics."""
-    map_rounds: NonNegativeInt = 10
-    """Rounds of Map, the distillation of a block into its proxy."""
-    map_learning_rate: PositiveFloat = 1e-4
-    """SGD learning rate of Map. The authors' code has 1e-5, which moves little in few rounds; 1e-3 diverges
-    after long shrinking steps, since the proxies have no normalisation."""
-
-
-class StrategyConfig(Section):
-    """The training method; the options of methods that are not chosen have no effect."""
-
-    name: str = "profl"
-    """Name of the strategy."""
-    profl: ProFLOptions = ProFLOptions()
 
 
 class TrainingConfig(Section):

@@ -15,11 +15,11 @@ class SmallCNN:
 
     stages: tuple[int, ...] = (2, 2)
 
-    def units(self, in_channels: int, width: float) -> list[Unit]:
+    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         """Build the four units."""
         units = []
         for index, base in enumerate(CHANNELS):
-            out_channels = scaled(base, width)
+            out_channels = scaled(base, width, rate)
             stride = 1 + index % 2
             units.append(
                 Unit(

@@ -21,6 +21,8 @@ class Network:
     num_classes: int
     partition: tuple[int, ...]
     """Units per block."""
+    rate: float = 1.0
+    """Share of every layer's channels that this network has of the configured one (HeteroFL's r)."""
 
     @property
     def num_blocks(self) -> int:
@@ -34,7 +36,7 @@ class Network:
 
     def build_units(self) -> list[Unit]:
         """Build all units on torch's current default device."""
-        return find_family(self.name).units(self.image_shape[0], self.width)
+        return find_family(self.name).units(self.image_shape[0], self.width, self.rate)
 
     @cached_property
     def unit_shapes(self) -> tuple[UnitShape, ...]:

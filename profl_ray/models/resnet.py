@@ -6,8 +6,9 @@ A unit is a residual block of torchvision; the stem belongs to the first. Stages
 from dataclasses import dataclass
 
 from torch import nn
-from torchvision.models.resnet import BasicBlock, conv1x1, conv3x3
+from torchvision.models.resnet import BasicBlock, conv3x3
 
+from profl_ray.models.strided import conv1x1
 from profl_ray.models.unit import Unit, scaled
 
 STAGE_CHANNELS = (64, 128, 256, 512)
@@ -19,14 +20,14 @@ class ResNet:
 
     stages: tuple[int, int, int, int]
 
-    def units(self, in_channels: int, width: float) -> list[Unit]:
+    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         """Build the residual blocks; each stage but the first halves the image."""
-        channels = scaled(STAGE_CHANNELS[0], width)
+        channels = scaled(STAGE_CHANNELS[0], width, rate)
         stem = [conv3x3(in_channels, channels), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
         units: list[Unit] = []
         for stage, (base, num_units) in enumerate(zip(STAGE_CHANNELS, self.stages, strict=True)):
             for index in range(num_units):
-                out_channels = scaled(base, width)
+                out_channels = scaled(base, width, rate)
                 stride = 2 if stage > 0 and index == 0 else 1
                 layers = [*stem, _residual(channels, out_channels, stride)]
                 units.append(

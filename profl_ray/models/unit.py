@@ -1,5 +1,6 @@
 """Units: the smallest pieces of a network between two possible cuts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,8 +26,8 @@ class Family(Protocol):
         """Units per block of the partition called `stages` (the paper's, where it names one)."""
         ...
 
-    def units(self, in_channels: int, width: float) -> list[Unit]:
-        """Build the units for images of `in_channels` channels, all channels multiplied by `width`."""
+    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
+        """Build the units for images of `in_channels` channels, all channels as `scaled` says."""
         ...
 
 
@@ -39,9 +40,9 @@ class UnitShape:
     stride: int
 
 
-def scaled(channels: int, width: float) -> int:
-    """Return `channels` multiplied by `width`, rounded, at least 1."""
-    return max(1, round(channels * width))
+def scaled(channels: int, width: float, rate: float = 1.0) -> int:
+    """Return the channels of a network of `width`, and of these the share `rate`, rounded up; at least 1."""
+    return math.ceil(rate * max(1, round(channels * width)))
 
 
 def joint_shape(units: Sequence[UnitShape]) -> UnitShape:

@@ -19,9 +19,11 @@ class VGG:
     config: str
     stages: tuple[int, ...]
 
-    def units(self, in_channels: int, width: float) -> list[Unit]:
+    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         """Build the groups; torchvision's builder expects RGB, so the first convolution is made here."""
-        channels = [scaled(entry, width) if isinstance(entry, int) else entry for entry in cfgs[self.config]]
+        channels = [
+            scaled(entry, width, rate) if isinstance(entry, int) else entry for entry in cfgs[self.config]
+        ]
         layers = list(make_layers(channels, batch_norm=True))
         first = layers[0]
         assert isinstance(first, nn.Conv2d)

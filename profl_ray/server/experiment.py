@@ -41,7 +41,7 @@ class Experiment:
 
     def make_strategy(self) -> Strategy:
         """Return the configured strategy, at its beginning."""
-        return make_strategy(StrategyContext(self.network, self.config, self.estimate))
+        return make_strategy(StrategyContext(self.network, self.config, self.estimate, self.quotas_mib))
 
     def worker_settings(self) -> WorkerSettings:
         """Return what every worker must know."""
@@ -56,8 +56,9 @@ class Experiment:
 
     def step_needs(self, strategy: Strategy) -> list[StepNeed]:
         """Return need and eligible share of every task in the strategy's schedule."""
+        quotas_mib = strategy.quotas_mib()
         return [
-            StepNeed(step, task, need.mib, float(np.mean(self.quotas_mib >= need.mib)))
+            StepNeed(step, task, need.mib, float(np.mean(quotas_mib >= need.mib)))
             for step, task in strategy.schedule()
             for need in [self.estimate(task)]
         ]

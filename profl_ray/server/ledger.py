@@ -26,14 +26,18 @@ class Ledger:
     """Measured peaks by `step/task`."""
 
     def enter(self, plan: Plan, result: GroupResult) -> None:
-        """Enter a round."""
+        """Enter the training of a round."""
         self.rounds += 1
         self.step_merges = self.step_merges * (plan.step_round > 1) + bool(result.sums)
         self.uplink_bytes = self.downlink_bytes = 0
         self.holders = {holder for holder in self.holders if holder.startswith(f"{plan.step_index}/")}
+        self.enter_traffic(plan, result)
+
+    def enter_traffic(self, plan: Plan, result: GroupResult) -> None:
+        """Enter what a pass of the round moved, and who took part."""
         for report in result.reports:
             task = plan.states[report.task_index].task
-            holder = f"{plan.step_index}/{report.task_index}/{report.device}"
+            holder = f"{plan.step_index}/{plan.phase}{report.task_index}/{report.device}"
             self.downlink_bytes += task.moving.num_bytes
             if holder not in self.holders:
                 self.downlink_bytes += task.frozen.num_bytes

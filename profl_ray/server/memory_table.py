@@ -48,12 +48,12 @@ def memory_table(
 ) -> MemoryTable:
     """Return the table for images [C, H, W]; data are not read. Raises UserError as `assemble` does."""
     network = make_network(config, image_shape, num_classes)
-    strategy = make_strategy(StrategyContext(network, config, estimate))
     full = estimate(full_task(network, config))
     quotas_mib = draw_quotas(config.federation.quotas, config.federation.num_devices, config.seed, full.mib)
+    strategy = make_strategy(StrategyContext(network, config, estimate, quotas_mib))
 
-    def row(step: Step, need: Need) -> MemoryRow:
-        return MemoryRow(step, need, float(np.mean(quotas_mib >= need.mib)))
+    def row(step: Step, need: Need, limits_mib: np.ndarray) -> MemoryRow:
+        return MemoryRow(step, need, float(np.mean(limits_mib >= need.mib)))
 
-    steps = [row(step, estimate(task)) for step, task in strategy.schedule()]
-    return MemoryTable(network.partition, row(Step("full"), full), steps, quotas_mib)
+    steps = [row(step, estimate(task), strategy.quotas_mib()) for step, task in strategy.schedule()]
+    return MemoryTable(network.partition, row(Step("full"), full, quotas_mib), steps, quotas_mib)

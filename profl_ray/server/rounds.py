@@ -14,9 +14,10 @@ from profl_ray.randomness import numpy_stream
 from profl_ray.server.checkpoint import Snapshot
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ledger import Ledger
+from profl_ray.server.passes import Pass
 from profl_ray.server.ports import Fleet
 from profl_ray.server.record import RoundRecord
-from profl_ray.strategies import Plan, Progress
+from profl_ray.strategies import Plan
 from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult
 
 
@@ -39,20 +40,18 @@ class Server:
         """Play one round and return its record."""
         started = perf_counter()
         plan = self.strategy.plan()
-        needs_mib = [self.experiment.estimate(state.task).mib for state in plan.states]
-        peaks_mib = [self._measured_peak_mib(plan, index) for index in range(len(plan.states))]
-        choice = self.strategy.assign(needs_mib, self.experiment.quotas_mib)
-        cohort = self._draw_cohort(plan, np.flatnonzero(choice >= 0))
-        demands = tuple(Demand(*pair) for pair in zip(needs_mib, peaks_mib, strict=True))
-        result = self._train(plan, cohort, choice, demands)
-        self.strategy.merge(result.sums)
+        training = self._pass(plan)
+        self.strategy.merge(training.result.sums)
+        self.ledger.enter(plan, training.result)
         progress = self.strategy.progress()
-        evaluation = self._evaluate_if_due(plan, progress)
-        self.ledger.enter(plan, result)
+        evaluation, survey = None, None
+        if progress.step_ended or plan.step_round % self.config.evaluation.every_rounds == 0:
+            survey = self._survey()
+            evaluation = self._evaluate()
         if progress.step_ended and not self.ledger.step_merges:
-            raise UserError(_nobody_trained(plan, result))
+            raise UserError(_nobody_trained(plan, training.result))
         self.strategy.advance(progress)
-        need_mib = max(needs_mib)
+        need_mib, peak_mib = training.dearest
         return RoundRecord(
             round=self.ledger.rounds,
             stage=plan.step.stage,
@@ -64,16 +63,16 @@ class Server:
             units_grown=self.strategy.units_grown,
             test_accuracy=evaluation.num_correct / evaluation.num_images if evaluation else None,
             test_loss=evaluation.loss_sum / evaluation.num_images if evaluation else None,
-            train_loss=_mean_loss(result),
+            train_loss=_mean_loss(training.result),
             effective_movement=progress.effective_movement,
             slope=progress.slope,
             need_mib=need_mib,
-            measured_peak_mib=max(peaks_mib),
+            measured_peak_mib=peak_mib,
             reduction=1 - need_mib / self.experiment.full_need_mib,
-            eligible_share=float(np.mean(choice >= 0)),
-            cohort=tuple(int(device) for device in cohort),
-            trained=tuple(report.device for report in result.reports if report.failure is None),
-            failed={report.device: report.failure for report in result.reports if report.failure},
+            eligible_share=float(np.mean(training.choice >= 0)),
+            cohort=training.cohort,
+            trained=training.trained,
+            failed=(survey.failed if survey else {}) | training.failed,
             num_devices_ever=len(self.ledger.devices_ever),
             uplink_bytes=self.ledger.uplink_bytes,
             downlink_bytes=self.ledger.downlink_bytes,
@@ -90,27 +89,41 @@ class Server:
         self.strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
         self.ledger = Ledger.from_json(snapshot.facts["ledger"])
 
+    def _pass(self, plan: Plan) -> Pass:
+        """Let a cohort do the plan's tasks; who is eligible is a matter of needs and quotas."""
+        needs_mib = [self.experiment.estimate(state.task).mib for state in plan.states]
+        quotas_mib = self.strategy.quotas_mib()
+        choice = self.strategy.assign(needs_mib, quotas_mib)
+        peaks_mib = [self._measured_peak_mib(plan, i) if i in choice else 0.0 for i in range(len(needs_mib))]
+        generator = numpy_stream(self.config.seed, "cohort", plan.step_index, plan.step_round)
+        cohort = draw_cohort(np.flatnonzero(choice >= 0), self.config.federation.cohort_size, generator)
+        demands = tuple(Demand(*pair) for pair in zip(needs_mib, peaks_mib, strict=True))
+        return Pass(demands, choice, self._train(plan, cohort, choice, quotas_mib, demands))
+
     def _measured_peak_mib(self, plan: Plan, index: int) -> float:
         """Measure each task once a run, when it is first trained."""
-        key = f"{plan.step_index}/{index}"
+        key = f"{plan.step_index}/{plan.phase}{index}"
         if key not in self.ledger.peaks_bytes:
             self.ledger.peaks_bytes[key] = self.fleet.measure(plan.states[index])
         return self.ledger.peaks_bytes[key] / MIB
 
-    def _draw_cohort(self, plan: Plan, eligible: np.ndarray) -> np.ndarray:
-        generator = numpy_stream(self.config.seed, "cohort", plan.step_index, plan.step_round)
-        return draw_cohort(eligible, self.config.federation.cohort_size, generator)
-
     def _train(
-        self, plan: Plan, cohort: np.ndarray, choice: np.ndarray, demands: tuple[Demand, ...]
+        self,
+        plan: Plan,
+        cohort: np.ndarray,
+        choice: np.ndarray,
+        quotas_mib: np.ndarray,
+        demands: tuple[Demand, ...],
     ) -> GroupResult:
         """Cut the cohort into groups, whose number does not depend on the fleet, and sum them in order."""
+        phase = (plan.phase,) if plan.phase else ()
         groups = [
             GroupOrder(
                 index,
-                (plan.step_index, plan.step_round),
+                (*phase, plan.step_index, plan.step_round),
+                plan.step_round,
                 tuple(
-                    DeviceOrder(int(device), int(choice[device]), float(self.experiment.quotas_mib[device]))
+                    DeviceOrder(int(device), int(choice[device]), float(quotas_mib[device]))
                     for device in devices
                 ),
                 demands,
@@ -123,14 +136,19 @@ class Server:
             total.absorb(result)
         return total
 
-    def _evaluate_if_due(self, plan: Plan, progress: Progress) -> EvaluationSum | None:
-        if plan.step_round % self.config.evaluation.every_rounds and not progress.step_ended:
+    def _survey(self) -> Pass | None:
+        """Let the strategy gather what its evaluation needs."""
+        plan = self.strategy.survey()
+        if plan is None:
             return None
-        return self.fleet.evaluate(
-            self.strategy.evaluation(),
-            len(self.experiment.data.test_labels),
-            self.config.evaluation.batch_size,
-        )
+        survey = self._pass(plan)
+        self.strategy.merge_survey(survey.result.sums)
+        self.ledger.enter_traffic(plan, survey.result)
+        return survey
+
+    def _evaluate(self) -> EvaluationSum:
+        num_images = len(self.experiment.data.test_labels)
+        return self.fleet.evaluate(self.strategy.evaluation(), num_images, self.config.evaluation.batch_size)
 
 
 def _nobody_trained(plan: Plan, result: GroupResult) -> str:

@@ -36,6 +36,8 @@ class Plan:
     """Round inside the step (1-based)."""
     states: tuple[TaskState, ...]
     """The tasks with their weights, dearest first."""
+    phase: str = ""
+    """Names a further pass of the same round; empty for its training."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,20 @@ class Progress:
 
 @dataclass(frozen=True)
 class StrategyContext:
-    """What a strategy is given: the network, the configuration and the one estimator of memory."""
+    """What a strategy is given: the network, the configuration, the one estimator of memory, the quotas."""
 
     network: Network
     config: ExperimentConfig
     need: Callable[[LocalTask], Need]
+    quotas_mib: np.ndarray
+    """float64 [num_devices]."""
 
 
 class Strategy(ABC):
-    """A training method. The server calls plan, merge, progress, evaluation, advance: once each a round."""
+    """A training method. The server calls plan, merge, progress, evaluation, advance: once each a round.
+
+    Before an evaluation it also calls survey, and merge_survey if that asked for a pass over the cohort.
+    """
 
     name: ClassVar[str]
 
@@ -84,6 +91,10 @@ class Strategy(ABC):
     def plan(self) -> Plan:
         """Return what the next round trains."""
 
+    def quotas_mib(self) -> np.ndarray:
+        """Return the quotas that the method respects, float64 [num_devices]; infinity where it does not."""
+        return self.context.quotas_mib
+
     def assign(self, needs_mib: Sequence[float], quotas_mib: np.ndarray) -> np.ndarray:
         """Return for every device the index of its task, -1 where it can afford none: int64 [num_devices].
 
@@ -102,6 +113,14 @@ class Strategy(ABC):
     def progress(self) -> Progress:
         """Tell whether the step ends with this round."""
 
+    def survey(self) -> Plan | None:
+        """Return a pass over the cohort that an evaluation needs, such as one for running statistics."""
+        return None
+
+    def merge_survey(self, sums: Mapping[int, TaskSum]) -> None:
+        """Take in what the survey's tasks sent back, as `merge` does."""
+        raise NotImplementedError
+
     @abstractmethod
     def evaluation(self) -> TaskState:
         """Return the model to evaluate, with its weights."""
@@ -109,6 +128,10 @@ class Strategy(ABC):
     @abstractmethod
     def advance(self, progress: Progress) -> None:
         """Go on to the next round, or to the next step where this one ended."""
+
+    def complete_task(self) -> LocalTask:
+        """Return the complete model as a task; by default the plain network."""
+        return full_task(self.context.network, self.context.config)
 
     @abstractmethod
     def complete_weights(self) -> State:

@@ -2,9 +2,10 @@
 
 from profl_ray.errors import unknown_name
 from profl_ray.strategies.base import Strategy, StrategyContext
+from profl_ray.strategies.fedavg import FedAvg
 from profl_ray.strategies.profl import ProFL
 
-STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in (ProFL,)}
+STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in (FedAvg, ProFL)}
 
 
 def make_strategy(context: StrategyContext) -> Strategy:

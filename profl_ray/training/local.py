@@ -17,6 +17,7 @@ def train_locally(
     augment: bool,
     seed: int,
     stream: tuple[str | int, ...],
+    step_round: int = 1,
 ) -> float:
     """Train `model` in place on images [N, C, H, W] and labels [N]; return the last epoch's mean loss.
 
@@ -24,11 +25,12 @@ def train_locally(
     one, and not if every batch has one image.
     """
     generator = numpy_stream(seed, "local", *stream)
-    optimizer = task.make_optimizer(model)
+    procedure = task.procedure.begin(labels, step_round)
+    optimizer = procedure.make_optimizer(model)
     num_images = len(labels)
     loss_sum = torch.zeros((), dtype=torch.float64)
     num_seen = 0
-    for _ in range(task.procedure.local_epochs):
+    for _ in range(procedure.local_epochs):
         order = torch.from_numpy(generator.permutation(num_images)).to(labels.device)
         loss_sum.zero_()
         num_seen = 0
@@ -39,7 +41,7 @@ def train_locally(
             if augment:
                 batch_images = crop_and_flip(batch_images, generator)
             batch_images = batch_images.contiguous(memory_format=torch.channels_last)
-            loss = task.train_batch(model, optimizer, batch_images, labels[batch])
+            loss = procedure.train_batch(model, optimizer, batch_images, labels[batch])
             loss_sum += loss.double().cpu() * len(batch)
             num_seen += len(batch)
     return float(loss_sum) / num_seen

@@ -39,6 +39,8 @@ class GroupOrder:
     index: int
     stream: tuple[str | int, ...]
     """Name of the round in the random streams."""
+    step_round: int
+    """Round inside the step (1-based)."""
     devices: tuple[DeviceOrder, ...]
     demands: tuple[Demand, ...]
     """Per task: what it takes."""

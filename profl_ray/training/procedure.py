@@ -1,7 +1,8 @@
 """Local procedures: what a device does with one batch. One procedure a file; this is their common part."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,14 @@ class Procedure(ABC):
     momentum: float
     weight_decay: float
     max_gradient_norm: float | None = None
+
+    def begin(self, labels: Tensor, step_round: int) -> Self:
+        """Return the procedure of one device's round: what depends on its labels [N] or on the round."""
+        return self
+
+    def for_memory(self) -> Self:
+        """Return the procedure without what its memory need does not depend on."""
+        return replace(self, local_epochs=1, learning_rate=1.0)
 
     @abstractmethod
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -43,8 +43,7 @@ class LocalTask:
     @property
     def memory_key(self) -> str:
         """What the need depends on: everything but the step's name, the rate and the number of epochs."""
-        procedure = replace(self.procedure, local_epochs=1, learning_rate=1.0)
-        return repr(replace(self, step="", procedure=procedure))
+        return repr(replace(self, step="", procedure=self.procedure.for_memory()))
 
     @property
     def batch_size(self) -> int:

@@ -1,6 +1,7 @@
 """A worker acts as one device after another. Both fleets use it; it knows neither Ray nor the server."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -99,7 +100,7 @@ class DeviceWorker:
                 if reason := demand.refusal(quota_mib):
                     raise MemoryQuotaExceeded(device, state.task.step, demand.mib, quota_mib, reason)
             demand_mib = order.demands[device_order.task_index].mib
-            loss, moving = self._train_capped(device_order, state, demand_mib, (*order.stream, device))
+            loss, moving = self._train_capped(order, device_order, state, demand_mib)
             # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
             sums[device_order.task_index] = TaskSum(moving * np.float32(len(indices)), len(indices))
         except (MemoryQuotaExceeded, NonFiniteUpdate) as error:
@@ -110,9 +111,10 @@ class DeviceWorker:
         return GroupResult(order.index, sums, [report])
 
     def _train_capped(
-        self, device_order: DeviceOrder, state: TaskState, demand_mib: float, stream: tuple[str | int, ...]
+        self, order: GroupOrder, device_order: DeviceOrder, state: TaskState, demand_mib: float
     ) -> tuple[float, np.ndarray]:
         settings, task = self.settings, state.task
+        stream = (*order.stream, device_order.device)
         indices = self.split.indices[device_order.device]
         model = self._resident(state)
         images = self.normaliser(self.data.train_images[indices]).to(self.device)
@@ -120,11 +122,10 @@ class DeviceWorker:
         capped = settings.enforce_quotas and math.isfinite(device_order.quota_mib)
         allowance = device_order.quota_mib + settings.overhead_mib if capped else 0.0
         try:
-            if capped:
-                with memory_cap(allowance, self.device):
-                    loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
-            else:
-                loss = train_locally(model, task, images, labels, settings.augment, settings.seed, stream)
+            with memory_cap(allowance, self.device) if capped else nullcontext():
+                loss = train_locally(
+                    model, task, images, labels, settings.augment, settings.seed, stream, order.step_round
+                )
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise

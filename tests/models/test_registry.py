@@ -21,7 +21,7 @@ class Wide:
 
     stages: tuple[int, ...] = (1, 1, 1)
 
-    def units(self, in_channels: int, width: float) -> list[Unit]:
+    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         a, b = scaled(8, width), scaled(12, width)
         return [
             Unit(

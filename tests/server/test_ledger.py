@@ -17,7 +17,7 @@ def make_plan(step_index=0, num_tasks=1, step_round=1):
         )
         for index in range(num_tasks)
     )
-    return SimpleNamespace(step_index=step_index, step_round=step_round, states=states)
+    return SimpleNamespace(phase="", step_index=step_index, step_round=step_round, states=states)
 
 
 def result_of(*devices, failed=(), task_index=0):

@@ -39,10 +39,13 @@ TINY = (
     "freezing.min_rounds=1",
     "fleet.cohort_groups=2",
     "strategy.profl.map_rounds=2",
+    "strategy.rounds=4",
 )
 MAX_ROUNDS = 60
 
 CASES: dict[str, tuple[str, ...]] = dict.fromkeys(STRATEGIES, ()) | {
+    "fedavg exclusive": ("strategy.fedavg.variant=exclusive",),
+    "fedavg allsmall": ("strategy.fedavg.variant=allsmall",),
     "profl eval": ("strategy.profl.frozen_bn=eval",),
     "profl head": ("strategy.profl.output_module=head",),
     "profl one block": ("model.partition=[4]",),
@@ -155,13 +158,9 @@ def trace(case: str) -> Trace:
 
 
 def step_indices(case: str) -> range:
-    """Return the indices of the steps of a case's schedule, without data or training."""
-    from profl_ray.server.experiment import make_network
-    from profl_ray.strategies import StrategyContext, make_strategy
-
-    config = tiny_config(f"strategy.name={case.split()[0]}", *CASES[case])
-    context = StrategyContext(make_network(config, (1, 8, 8), 10), config, lambda _: None)  # type: ignore[arg-type, return-value]
-    return range(len(dict.fromkeys(step for step, _ in make_strategy(context).schedule())))
+    """Return the indices of the steps of a case's schedule, without training."""
+    schedule = case_experiment(case).make_strategy().schedule()
+    return range(len(dict.fromkeys(step for step, _ in schedule)))
 
 
 def random_sum(layout, num_images: int, seed: int = 0) -> TaskSum:

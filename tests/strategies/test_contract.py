@@ -10,9 +10,7 @@ import torch
 
 from profl_ray.errors import UserError
 from profl_ray.fleet.in_process import InProcessFleet
-from profl_ray.models import SubModelPlan
 from profl_ray.server.rounds import Server
-from profl_ray.strategies import full_task
 from profl_ray.strategies.base import initial_state, task_state
 from profl_ray.training import DeviceReport, GroupResult
 
@@ -106,10 +104,11 @@ def test_no_device_trains_beyond_its_quota(case: str) -> None:
     run = trace(case)
     for moment, record in zip(run.moments, run.records, strict=True):
         needs = [run.experiment.estimate(state.task).mib for state in moment.plan.states]
-        assert all(run.experiment.quotas_mib[device] >= min(needs) for device in record.cohort)
-        choice = run.server.strategy.assign(needs, run.experiment.quotas_mib)
+        quotas_mib = run.server.strategy.quotas_mib()
+        assert all(quotas_mib[device] >= min(needs) for device in record.cohort)
+        choice = run.server.strategy.assign(needs, quotas_mib)
         for device, index in enumerate(choice):
-            assert index == -1 or needs[index] <= run.experiment.quotas_mib[device]
+            assert index == -1 or needs[index] <= quotas_mib[device]
 
 
 @every_case
@@ -177,15 +176,15 @@ def test_the_evaluated_model_has_its_own_frozen_version(case: str) -> None:
 
 
 @every_case
-def test_the_complete_model_is_the_plain_network(case: str) -> None:
-    """At the end the plain network with the complete weights answers exactly as the last sub-model did."""
+def test_the_complete_model_answers_as_the_run_did(case: str) -> None:
+    """At the end the complete task with the complete weights answers exactly as the last evaluation did."""
     run = trace(case)
-    network, config = run.experiment.network, run.experiment.config
+    config, task = run.experiment.config, run.server.strategy.complete_task()
     weights = run.server.strategy.complete_weights()
-    plain = initial_state(SubModelPlan(network, network.num_blocks), 0)
+    plain = initial_state(task.model, 0)
     assert {n: v.shape for n, v in weights.items()} == {n: v.shape for n, v in plain.items()}
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in weights.values())
-    state = task_state(full_task(network, config), weights, "complete")
+    state = task_state(task, weights, "complete")
     data = run.experiment.data
     outcome = run.server.fleet.evaluate(state, len(data.test_labels), config.evaluation.batch_size)
     last = run.records[-1]

@@ -230,7 +230,7 @@ class Convolutions:
 
     stages: tuple[int, ...] = (1, 1, 1)
 
-    def units(self, in_channels: int, width: float) -> list[Unit]:
+    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         units = []
         for out_channels, stride in ((4, 1), (6, 2), (8, 2)):
             layer = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)

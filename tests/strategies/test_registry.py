@@ -16,7 +16,7 @@ def context(name: str) -> StrategyContext:
     config = tiny_config()
     strategy = config.strategy.model_copy(update={"name": name})
     config = config.model_copy(update={"strategy": strategy})
-    return StrategyContext(experiment.network, config, experiment.estimate)
+    return StrategyContext(experiment.network, config, experiment.estimate, experiment.quotas_mib)
 
 
 def test_strategies_are_known_by_their_own_names() -> None:

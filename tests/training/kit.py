@@ -66,4 +66,4 @@ def make_order(*devices, quota_mib=math.inf, demand=AMPLE, index=0, step_round=1
     """Return an order for a group; the devices' quotas are `quota_mib`, or by device where that is a dict."""
     quotas = quota_mib if isinstance(quota_mib, dict) else dict.fromkeys(devices, quota_mib)
     orders = tuple(DeviceOrder(device, 0, quotas[device]) for device in devices)
-    return GroupOrder(index, (0, step_round), orders, (demand,))
+    return GroupOrder(index, (0, step_round), step_round, orders, (demand,))
