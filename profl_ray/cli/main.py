@@ -7,7 +7,7 @@ import sys
 import typer
 
 from profl_ray import __version__
-from profl_ray.cli import demo, memory, report, run, sweep
+from profl_ray.cli import compare, demo, memory, report, run, sweep
 from profl_ray.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("run", rich_help_panel="Train")(run.run)
 app.command("sweep", rich_help_panel="Train")(sweep.sweep)
+app.command("compare", rich_help_panel="Train")(compare.compare)
 app.command("demo", rich_help_panel="Train")(demo.demo)
 app.command("memory", rich_help_panel="Look")(memory.memory)
 app.command("report", rich_help_panel="Look")(report.report)

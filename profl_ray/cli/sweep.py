@@ -68,22 +68,23 @@ def sweep(
     )
     base_config(request)  # A user's mistakes show before Ray is started.
     with ray_session():
-        outcome = run_sweep(request, _say) if resume is None else resume_sweep(request, resume, _say)
-    _show(outcome)
+        outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)
+    show(outcome)
     if json:
-        print_json(_as_json(outcome))
+        print_json(as_json(outcome))
     if outcome.num_failed:
         raise typer.Exit(1)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line at once: the output may be a job's log."""
     print(text, flush=True)
 
 
-def _show(outcome: "SweepOutcome") -> None:
+def show(outcome: "SweepOutcome") -> None:
     """Print the result table, write the report, and leave both with the sweep's run in MLflow."""
     if outcome.uri is None:
-        _say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
+        say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
         return
     from analysis import as_csv, as_text, description, result_rows, write_report
     from profl_ray.tracking import RunWriter, read_sweep
@@ -96,13 +97,14 @@ def _show(outcome: "SweepOutcome") -> None:
     writer.log_text(report.read_text(), "report.html")
     writer.log_text(as_csv(rows), "results.csv")
     writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
-    _say("")
-    _say(as_text(rows))
-    _say(f"report: {report}")
-    _say(f"sweep {outcome.name} in {outcome.uri} (`make ui` or `profl-ray ui` shows it)")
+    say("")
+    say(as_text(rows))
+    say(f"report: {report}")
+    say(f"sweep {outcome.name} in {outcome.uri} (`make ui` or `profl-ray ui` shows it)")
 
 
-def _as_json(outcome: "SweepOutcome") -> dict[str, object]:
+def as_json(outcome: "SweepOutcome") -> dict[str, object]:
+    """Return what `--json` prints."""
     return {
         "sweep": outcome.name,
         "parent_run_id": outcome.parent_run_id,

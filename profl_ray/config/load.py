@@ -46,7 +46,7 @@ def load_experiment(recipe: str, overrides: Sequence[str] = ()) -> ExperimentCon
     """
     layers = _recipe_layers(recipe, Path(), ())
     name = Layer("", {"recipe": recipe if recipe in recipe_names() else Path(recipe).stem})
-    return _build([name, *layers, _override_layer(dict(map(_parse_override, overrides)))])
+    return _build([name, *layers, _override_layer(dict(map(parse_override, overrides)))])
 
 
 def apply_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
@@ -125,7 +125,8 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
     return [*layers, Layer(label, tree)]
 
 
-def _parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str) -> tuple[str, Any]:
+    """Return key and value of `dotted.key=value`, the value in YAML; UserError if it is something else."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:

@@ -68,6 +68,11 @@ class Driver:
         return self.server.finished
 
     @property
+    def num_steps(self) -> int:
+        """Steps of the schedule."""
+        return len({need.step for need in self.needs})
+
+    @property
     def run_id(self) -> str:
         """The run's id: the name of its folder, by which it can be resumed."""
         return self.identity.folder.name

@@ -17,6 +17,8 @@ class Pass:
     choice: np.ndarray
     """Per device the index of its task, -1 where it can afford none: int64 [num_devices]."""
     result: GroupResult
+    local_flops: int
+    """Operations of the devices' training."""
 
     @property
     def cohort(self) -> tuple[int, ...]:

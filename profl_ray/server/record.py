@@ -50,6 +50,8 @@ class RoundRecord:
     """Devices whose updates were ever merged in this run."""
     uplink_bytes: int
     downlink_bytes: int
+    local_flops: int = 0
+    """Floating-point operations of all devices' local training in this round."""
     seconds: float
 
     @property

@@ -18,7 +18,7 @@ from profl_ray.server.passes import Pass
 from profl_ray.server.ports import Fleet
 from profl_ray.server.record import RoundRecord
 from profl_ray.strategies import Plan
-from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult
+from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult, local_flops
 
 
 class Server:
@@ -76,6 +76,7 @@ class Server:
             num_devices_ever=len(self.ledger.devices_ever),
             uplink_bytes=self.ledger.uplink_bytes,
             downlink_bytes=self.ledger.downlink_bytes,
+            local_flops=training.local_flops + (survey.local_flops if survey else 0),
             seconds=perf_counter() - started,
         )
 
@@ -98,7 +99,8 @@ class Server:
         generator = numpy_stream(self.config.seed, "cohort", plan.step_index, plan.step_round)
         cohort = draw_cohort(np.flatnonzero(choice >= 0), self.config.federation.cohort_size, generator)
         demands = tuple(Demand(*pair) for pair in zip(needs_mib, peaks_mib, strict=True))
-        return Pass(demands, choice, self._train(plan, cohort, choice, quotas_mib, demands))
+        result = self._train(plan, cohort, choice, quotas_mib, demands)
+        return Pass(demands, choice, result, local_flops(plan.states, result.reports))
 
     def _measured_peak_mib(self, plan: Plan, index: int) -> float:
         """Measure each task once a run, when it is first trained."""

@@ -22,6 +22,7 @@ def summarise(records: Sequence[RoundRecord], full_need_mib: float, finished: bo
         "num_failures": sum(len(record.failed) for record in records),
         "uplink_bytes_total": sum(record.uplink_bytes for record in records),
         "downlink_bytes_total": sum(record.downlink_bytes for record in records),
+        "local_flops_total": sum(record.local_flops for record in records),
         "seconds_total": sum(record.seconds for record in records),
     }
     accuracy = records[-1].test_accuracy

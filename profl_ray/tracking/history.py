@@ -70,5 +70,6 @@ def _record(
         num_devices_ever=int(values.get("num_devices_ever", 0)),
         uplink_bytes=int(values.get("uplink_bytes", 0)),
         downlink_bytes=int(values.get("downlink_bytes", 0)),
+        local_flops=int(values.get("local_flops", 0)),
         seconds=values.get("seconds", 0.0),
     )

@@ -20,6 +20,7 @@ PLAIN_METRICS = (
     "num_devices_ever",
     "uplink_bytes",
     "downlink_bytes",
+    "local_flops",
     "seconds",
     "block",
     "step_index",
@@ -34,6 +35,7 @@ ROUND_METRICS = (
     "num_failed",
     "uplink_bytes_total",
     "downlink_bytes_total",
+    "local_flops_total",
     "stage_code",
 )
 """Names of all metrics that a round may have."""
@@ -43,14 +45,19 @@ STEP_TAG = "profl_ray.step."
 
 @dataclass(frozen=True)
 class Totals:
-    """Traffic of a run from its first round on, in bytes."""
+    """Traffic, in bytes, and operations of a run from its first round on."""
 
     uplink_bytes: int = 0
     downlink_bytes: int = 0
+    local_flops: int = 0
 
     def plus(self, record: RoundRecord) -> "Totals":
         """Return the totals after the round of `record`."""
-        return Totals(self.uplink_bytes + record.uplink_bytes, self.downlink_bytes + record.downlink_bytes)
+        return Totals(
+            self.uplink_bytes + record.uplink_bytes,
+            self.downlink_bytes + record.downlink_bytes,
+            self.local_flops + record.local_flops,
+        )
 
 
 def round_points(record: RoundRecord, totals: Totals) -> dict[str, float]:
@@ -64,6 +71,7 @@ def round_points(record: RoundRecord, totals: Totals) -> dict[str, float]:
         "num_failed": len(record.failed),
         "uplink_bytes_total": totals.uplink_bytes,
         "downlink_bytes_total": totals.downlink_bytes,
+        "local_flops_total": totals.local_flops,
         "stage_code": STAGE_CODES.get(record.stage, OTHER_STAGE_CODE),
     }
     return finite(values)

@@ -2,6 +2,7 @@
 
 from profl_ray.training.calibration import Calibration
 from profl_ray.training.distillation import Distillation
+from profl_ray.training.flops import flops_per_image, local_flops
 from profl_ray.training.layout import Layout, State
 from profl_ray.training.orders import (
     DeviceOrder,
@@ -35,4 +36,6 @@ __all__ = [
     "TaskState",
     "TaskSum",
     "WorkerSettings",
+    "flops_per_image",
+    "local_flops",
 ]

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any, Literal
 
+from profl_ray.config import ExperimentConfig, apply_overrides
 from profl_ray.errors import UserError
 
 Search = Literal["grid", "random", "optuna"]
@@ -41,14 +42,21 @@ class SearchSpace:
     description: str
     recipe: str
     parameters: Mapping[str, Choice | Range]
-    """By dotted configuration key."""
+    """By dotted configuration key, or by the name of a bundle."""
     overrides: tuple[str, ...] = ()
     """Changes to the recipe that hold for all trials, `key=value`."""
     search: Search = "grid"
     num_samples: int = 12
     """Trials of a random or Optuna search."""
     scheduler: Scheduler = "fifo"
-    tags: Mapping[str, str] = field(default_factory=dict)
+    bundles: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """Parameters that set several keys at once: for each the keys and values of its choices, by name."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same when a sweep goes on, as JSON-ready values."""
+        parameters = {key: asdict(domain) for key, domain in self.parameters.items()}
+        return {"space": self.name, "parameters": parameters, "bundles": self.bundles}
 
     def grid(self) -> list[dict[str, Any]]:
         """Return every combination; UserError if a parameter is a range."""
@@ -59,6 +67,17 @@ class SearchSpace:
                 )
         axes = [domain.values for domain in self.parameters.values() if isinstance(domain, Choice)]
         return [dict(zip(self.parameters, values, strict=True)) for values in product(*axes)]
+
+    def expand(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings by dotted configuration key, bundles taken apart."""
+        expanded: dict[str, Any] = {}
+        for key, value in settings.items():
+            expanded |= self.bundles[key][value] if key in self.bundles else {key: value}
+        return expanded
+
+    def configure(self, config: ExperimentConfig, settings: Mapping[str, Any]) -> ExperimentConfig:
+        """Return the configuration of the trial with these settings; UserError if they do not fit."""
+        return apply_overrides(config, self.expand(settings))
 
 
 def encode(value: Any) -> str:
@@ -76,5 +95,6 @@ def trial_name(settings: Mapping[str, Any]) -> str:
     words = []
     for key, value in settings.items():
         text = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))
+        text = value if isinstance(value, str) else text
         words.append(f"{key.rpartition('.')[2]}={text}")
     return " ".join(words)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.config.load import apply_overrides, from_yaml, load_experiment, resumed_config, to_yaml
+from profl_ray.config.load import from_yaml, load_experiment, resumed_config, to_yaml
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.models import find_family
 from profl_ray.server.experiment import assemble
@@ -55,7 +55,7 @@ def base_config(request: SweepRequest) -> ExperimentConfig:
     config = load_experiment(space.recipe, [*space.overrides, *request.overrides]).with_absolute_paths()
     if (request.search or space.search) == "grid":
         for settings in space.grid():
-            trial = apply_overrides(config, settings)
+            trial = space.configure(config, settings)
             find_family(trial.model.name)
     return config
 
@@ -84,7 +84,7 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(to_yaml(config))
     state = {"experiment_id": experiment_id, "parent_run_id": parent, "uri": uri}
-    (folder / "sweep.json").write_text(json.dumps(state | {"space": request.space.name}))
+    (folder / "sweep.json").write_text(json.dumps(state | request.space.identity))
     return _fit(request, config, name, state, say, resume=False)
 
 
@@ -98,6 +98,11 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
         raise UserError(f"--resume {name}: there is no such sweep in {folder.parent}") from None
     if state["space"] != request.space.name:
         raise UserError(f"--resume {name}: that sweep is of the space {state['space']!r}")
+    for part, now in request.space.identity.items():
+        if state[part] != json.loads(json.dumps(now)):
+            raise UserError(
+                f"--resume {name}: its {part} were {json.dumps(state[part])}, now {json.dumps(now)}"
+            )
     if not (folder / "tune").exists():
         raise UserError(f"--resume {name}: it was interrupted before its first trial; start it anew")
     path = folder / "config.yaml"
@@ -110,7 +115,7 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
 def _trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[ExperimentConfig]:
     """Return the configuration of every trial of a grid; of other searches, what the trials start from."""
     if (request.search or request.space.search) == "grid":
-        return [apply_overrides(config, settings) for settings in request.space.grid()]
+        return [request.space.configure(config, settings) for settings in request.space.grid()]
     return [config]
 
 
@@ -158,10 +163,12 @@ def _fit(
     num_samples = 1 if search == "grid" else request.num_samples or space.num_samples
     num_trials = len(space.grid()) if search == "grid" else num_samples
     folder = config.storage.root / name
-    context = SweepContext(config, folder, state["uri"], state["experiment_id"] or "", state["parent_run_id"])
+    context = SweepContext(
+        config, space, folder, state["uri"], state["experiment_id"] or "", state["parent_run_id"]
+    )
     trainable = tune.with_resources(
         tune.with_parameters(ProFLTrial, context=context),
-        lambda settings: placement_group(apply_overrides(config, decode(settings))),
+        lambda settings: placement_group(space.configure(config, decode(settings))),
     )
     say(f"sweep {name}: {num_trials} trials of {config.recipe}, {space.description}")
     view = SweepView(num_trials, config.freezing.max_rounds, say)

@@ -8,12 +8,11 @@ from typing import Any
 from ray import tune
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.config.load import apply_overrides
 from profl_ray.errors import Unaffordable
 from profl_ray.fleet.driver import Driver, Outcome, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, flat_params
-from profl_ray.tuning.space import decode, encode, trial_name
+from profl_ray.tuning.space import SearchSpace, decode, encode, trial_name
 
 METRIC = "grown_accuracy"
 """Accuracy at the end of the last growing step; at the end of the run, of the complete model.
@@ -29,6 +28,7 @@ class SweepContext:
     """What every trial of a sweep knows."""
 
     config: ExperimentConfig
+    space: SearchSpace
     folder: Path
     """The sweep's folder; trials keep their runs in `trials/` below it."""
     uri: str | None
@@ -54,7 +54,7 @@ class ProFLTrial(tune.Trainable):
         self.reason = ""
         experiment = context.config
         try:
-            experiment = apply_overrides(context.config, self.settings)
+            experiment = context.space.configure(context.config, self.settings)
             self.driver = Driver(experiment, self._identity())
         except Unaffordable as error:
             self.refusal = str(error)
@@ -84,7 +84,7 @@ class ProFLTrial(tune.Trainable):
             "step": record.step,
             "step_index": record.step_index,
             "step_round": record.step_round,
-            "num_steps": len(self.driver.needs),
+            "num_steps": self.driver.num_steps,
             "test_accuracy": record.test_accuracy,
             "need_mib": record.need_mib,
             "measured_peak_mib": record.measured_peak_mib,

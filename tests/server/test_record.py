@@ -71,6 +71,7 @@ def make_record(number=1, **changes):
         "num_devices_ever": 7,
         "uplink_bytes": 1000,
         "downlink_bytes": 3000,
+        "local_flops": 50,
         "seconds": 0.5,
     }
     return RoundRecord(**(values | changes))
@@ -102,6 +103,7 @@ def test_the_summary_of_a_run():
         "num_failures": 1,
         "uplink_bytes_total": 2000,
         "downlink_bytes_total": 6000,
+        "local_flops_total": 100,
         "seconds_total": 1.0,
         "final_accuracy": 0.9,
     }

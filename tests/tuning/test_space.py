@@ -51,5 +51,5 @@ def test_numbers_that_tune_drew_are_left_as_they_are():
 def test_a_trial_is_named_by_its_settings():
     settings = {"freezing.phi": 0.2, "model.partition": [2, 2], "training.learning_rate": 0.0123456789}
     assert trial_name(settings) == "phi=0.2 partition=[2,2] learning_rate=0.01235"
-    assert trial_name({"model.partition": "units", "seed": 7}) == 'partition="units" seed=7'
+    assert trial_name({"model.partition": "units", "seed": 7}) == "partition=units seed=7"
     assert trial_name({}) == ""

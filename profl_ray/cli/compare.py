@@ -1,0 +1,60 @@
+"""`profl-ray compare`: methods of several papers on the same federation, as one Tune experiment."""
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from profl_ray.cli.options import Json, Overrides, print_json
+from profl_ray.cli.sweep import as_json, say, show
+
+
+def compare(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a YAML file.")],
+    overrides: Overrides = None,
+    strategies: Annotated[
+        str, typer.Option(help="Methods, with commas between; default: all.", show_default=False)
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Root seeds, with commas between.")] = "42",
+    max_concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at the same time.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="SWEEP", help="Go on with a comparison that was interrupted.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train several methods on the same data split, quotas and seeds, and print one table.
+
+    METHOD:KEY=VALUE changes the configuration of one method. A method that no device can afford is n/a.
+
+    Example: profl-ray compare digits_tiny --strategies ideal,exclusive,profl --seeds 1,2
+    profl:freezing.phi=1.0
+    """
+    from profl_ray.fleet.ray_session import ray_session
+    from profl_ray.tuning import SweepRequest, resume_sweep, run_sweep
+    from profl_ray.tuning.comparison import METHODS, comparison
+    from profl_ray.tuning.sweep import base_config
+
+    methods = strategies.split(",") if strategies else list(METHODS)
+    request = SweepRequest(
+        space=comparison(recipe, methods, [_seed(word) for word in seeds.split(",")], overrides or ()),
+        max_concurrent=max_concurrent,
+        command=shlex.join(["profl-ray", *sys.argv[1:]]),
+    )
+    base_config(request)  # A user's mistakes show before Ray is started.
+    with ray_session():
+        outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)
+    show(outcome)
+    if json:
+        print_json(as_json(outcome))
+    if outcome.num_failed:
+        raise typer.Exit(1)
+
+
+def _seed(word: str) -> int:
+    from profl_ray.errors import UserError
+
+    try:
+        return int(word)
+    except ValueError:
+        raise UserError(f"--seeds: {word!r} is not a whole number") from None

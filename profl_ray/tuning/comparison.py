@@ -1,0 +1,59 @@
+"""A comparison: methods of several papers, each with several seeds, on the same federation.
+
+It is a sweep like any other, over `method` and `seed`. Data split, quotas and random streams depend on the
+seed and the recipe, not on the method; the cohorts of two methods are equal where the same devices are
+eligible.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from profl_ray.config.load import parse_override
+from profl_ray.errors import UserError, unknown_name
+from profl_ray.strategies import STRATEGIES
+from profl_ray.tuning.space import Choice, SearchSpace
+
+METHOD = "method"
+METHODS: dict[str, dict[str, Any]] = {
+    **{
+        variant: {"strategy.name": "fedavg", "strategy.fedavg.variant": variant}
+        for variant in ("ideal", "allsmall", "exclusive")
+    },
+    **{name: {"strategy.name": name} for name in STRATEGIES if name != "fedavg"},
+}
+"""What is compared, by name: every strategy, FedAvg in its three variants."""
+
+
+def comparison(
+    recipe: str, methods: Sequence[str], seeds: Sequence[int], overrides: Sequence[str] = ()
+) -> SearchSpace:
+    """Return the search space of a comparison.
+
+    overrides: `key=value` for all methods, `method:key=value` for one. Raises UserError for an unknown
+    method, and for a method or a seed that is named twice.
+    """
+    for method in methods:
+        if method not in METHODS:
+            raise unknown_name("method", method, METHODS)
+    for what, given in (("method", methods), ("seed", seeds)):
+        if not given or len(set(given)) < len(given):
+            raise UserError(f"--{what}s {','.join(map(str, given))!r}: name at least one {what}, each once")
+    settings = {method: dict(METHODS[method]) for method in methods}
+    common = []
+    for override in overrides:
+        method, colon, rest = override.partition(":")
+        if colon and "=" not in method:
+            if method not in settings:
+                raise unknown_name("method in front of an override", method, settings)
+            key, value = parse_override(rest)
+            settings[method][key] = value
+        else:
+            common.append(override)
+    return SearchSpace(
+        name="compare",
+        description=f"{', '.join(methods)} on the same federation",
+        recipe=recipe,
+        parameters={METHOD: Choice(tuple(methods)), "seed": Choice(tuple(seeds))},
+        overrides=tuple(common),
+        bundles={METHOD: settings},
+    )

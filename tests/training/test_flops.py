@@ -1,0 +1,39 @@
+"""Operations of local training, held against sums done by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from profl_ray.models import Network, SubModelPlan
+from profl_ray.strategies.base import initial_state, task_state
+from profl_ray.training import DeviceReport, LocalTask, Supervised, flops_per_image, local_flops
+
+# Channels 16, 32, 64, 64 on 8x8 images, strides 1, 2, 1, 2, each 3x3; FC 64 -> 10.
+NETWORK = Network("cnn", 1.0, (1, 8, 8), 10, (2, 2))
+CONVOLUTIONS = [8 * 8 * 16 * 1 * 9, 4 * 4 * 32 * 16 * 9, 4 * 4 * 64 * 32 * 9, 2 * 2 * 64 * 64 * 9]
+FC = 64 * 10
+SGD = Supervised(2, 8, 0.1, 0.9, 0.0)
+
+
+def task(*trainable: str) -> LocalTask:
+    return LocalTask("grow", SubModelPlan(NETWORK, 2), SGD, trainable, ())
+
+
+def test_full_training_is_three_forward_passes_but_for_the_images_gradient() -> None:
+    expected = 2 * (3 * (sum(CONVOLUTIONS) + FC) - CONVOLUTIONS[0])
+    assert flops_per_image(task("")) == pytest.approx(expected)
+
+
+def test_a_frozen_prefix_costs_its_forward_pass_alone() -> None:
+    forward = sum(CONVOLUTIONS) + FC
+    # Gradients of weights for all that trains, of inputs for all but the first of them.
+    backward = 2 * (CONVOLUTIONS[2] + CONVOLUTIONS[3] + FC) - CONVOLUTIONS[2]
+    assert flops_per_image(task("units.2.", "units.3.", "head.")) == pytest.approx(2 * (forward + backward))
+
+
+def test_a_round_counts_images_and_epochs_of_those_who_trained() -> None:
+    full = task("")
+    state = task_state(full, initial_state(full.model, 1), "")
+    trained = DeviceReport(0, 0, num_images=30, loss=1.0, seconds=0.0)
+    failed = replace(trained, device=1, failure="lost")
+    assert local_flops([state], [trained, failed]) == round(2 * 30 * flops_per_image(full))
