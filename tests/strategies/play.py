@@ -21,6 +21,8 @@ from profl_ray.server.rounds import Server
 from profl_ray.strategies import STRATEGIES, Plan, Strategy
 from profl_ray.training import State, TaskSum
 
+from .worked_example import suffix
+
 TINY = (
     "data.images_per_device=14",
     "data.test_images=40",
@@ -42,6 +44,8 @@ TINY = (
     "strategy.rounds=4",
 )
 MAX_ROUNDS = 60
+
+STRATEGIES["suffix"] = suffix()
 
 CASES: dict[str, tuple[str, ...]] = dict.fromkeys(STRATEGIES, ()) | {
     "fedavg exclusive": ("strategy.fedavg.variant=exclusive",),
