@@ -7,9 +7,7 @@ from profl_ray.config.load import apply_overrides
 from profl_ray.fleet.in_process import InProcessFleet
 from profl_ray.server.experiment import assemble
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.strategies import full_task
 from profl_ray.strategies.base import task_state
-from profl_ray.strategies.profl import ProFL
 
 
 def main() -> None:
@@ -21,10 +19,8 @@ def main() -> None:
     config = apply_overrides(folder.config(), {"data.test_images": None})
     experiment = assemble(config)
     strategy = experiment.make_strategy()
-    assert isinstance(strategy, ProFL)
     strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
-    task = full_task(experiment.network, config)
-    state = task_state(task, strategy.complete_weights(), "complete")
+    state = task_state(strategy.complete_task(), strategy.complete_weights(), "complete")
     num_images = len(experiment.data.test_labels)
     result = InProcessFleet(experiment).evaluate(state, num_images, config.evaluation.batch_size)
     print(f"{result.num_correct / num_images:.4f} on {num_images} test images, after {len(records)} rounds")

@@ -3,9 +3,17 @@
 from profl_ray.errors import unknown_name
 from profl_ray.strategies.base import Strategy, StrategyContext
 from profl_ray.strategies.fedavg import FedAvg
+from profl_ray.strategies.fedrolex import FedRolex
+from profl_ray.strategies.heterofl import HeteroFL
 from profl_ray.strategies.profl import ProFL
 
-STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in (FedAvg, ProFL)}
+_ALL: tuple[type[Strategy], ...] = (
+    FedAvg,
+    FedRolex,
+    HeteroFL,
+    ProFL,
+)
+STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in _ALL}
 
 
 def make_strategy(context: StrategyContext) -> Strategy:

@@ -4,6 +4,7 @@ from profl_ray.training.calibration import Calibration
 from profl_ray.training.distillation import Distillation
 from profl_ray.training.flops import flops_per_image, local_flops
 from profl_ray.training.layout import Layout, State
+from profl_ray.training.masked import Masked
 from profl_ray.training.orders import (
     DeviceOrder,
     DeviceReport,
@@ -29,6 +30,7 @@ __all__ = [
     "GroupResult",
     "Layout",
     "LocalTask",
+    "Masked",
     "ModelPlan",
     "Procedure",
     "State",

@@ -46,7 +46,8 @@ def test_a_killed_sweep_goes_on_and_trains_nothing_twice(program, runs):
     lines = listen(process, lambda line: line.startswith("  done"))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
-    program.wait_until_nothing_is_left(seconds=60)
+    # Ray's agents look for their killed head for about a minute before they give up.
+    program.wait_until_nothing_is_left(seconds=180)
     name = next(line for line in lines if line.startswith("sweep ")).split()[1].rstrip(":")
     finished = {
         path: path.read_text()

@@ -1,0 +1,16 @@
+"""HeteroFL: narrow networks are the first channels of the complete one.
+
+E. Diao, J. Ding, V. Tarokh, "HeteroFL: Computation and Communication Efficient Federated Learning for
+Heterogeneous Clients", ICLR 2021. Scaler, static batch norm and masked cross-entropy as there.
+
+Two differences: devices count by their images, as everywhere here; and a row of the classifier is merged over
+all devices, not only over those that have its class (the masked loss leaves the others' rows as they were).
+"""
+
+from profl_ray.strategies.widths import Widths
+
+
+class HeteroFL(Widths):
+    """Channels 0 to ceil(r C) - 1 of every layer; the classifier keeps all classes."""
+
+    name = "heterofl"
