@@ -39,8 +39,9 @@ class TrainingConfig(Section):
 class FreezingConfig(Section):
     """When a training step ends. Paper, section 6: slope of the effective movement."""
 
-    name: Literal["effective_movement", "fixed_rounds"] = "effective_movement"
-    """effective_movement: stop when its slope stays small; fixed_rounds: stop after `rounds`."""
+    name: Literal["effective_movement", "block_perturbation", "fixed_rounds"] = "effective_movement"
+    """effective_movement: stop when its slope stays small; block_perturbation: the same with SmartFreeze's
+    measure; fixed_rounds: stop after `rounds`."""
     window_rounds: PositiveInt = 6
     """H: rounds over which the movement of the active block is taken."""
     fit_rounds: int = Field(20, ge=2)

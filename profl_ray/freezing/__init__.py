@@ -2,6 +2,7 @@
 
 from profl_ray.freezing.movement import effective_movement, movement_history, sample_indices
 from profl_ray.freezing.rules import (
+    BlockPerturbationRule,
     EffectiveMovementRule,
     FixedRoundsRule,
     FreezeDecision,
@@ -12,6 +13,7 @@ from profl_ray.freezing.rules import (
 from profl_ray.freezing.slope import slope, slope_history
 
 __all__ = [
+    "BlockPerturbationRule",
     "EffectiveMovementRule",
     "FixedRoundsRule",
     "FreezeDecision",

@@ -1,6 +1,7 @@
 """Effective movement of a block: how much of the way that its scalars went was progress.
 
-Source: ProFL, arXiv 2404.13349, effective movement (reference/profl-method.md, section 6).
+Source: ProFL, arXiv 2404.13349, effective movement (reference/profl-method.md, section 6). The block
+perturbation of SmartFreeze (arXiv 2408.09101) is the same ratio of Euclidean lengths (order 2), not sums.
 Shapes: S = followed scalars of the active block, k = updates so far, H = rounds of the window.
 """
 
@@ -15,8 +16,8 @@ Snapshots = Sequence[NDArray[Any]]
 """Arrays [S]: the scalars before the first round and after each round that changed them (p_0 ... p_k)."""
 
 
-def effective_movement(snapshots: Snapshots, window_rounds: int) -> float | None:
-    """Return EM_k = |p_k - p_{k-H}|_1 / sum of |U_{k-h}|_1 over h < H, in [0, 1].
+def effective_movement(snapshots: Snapshots, window_rounds: int, order: int = 1) -> float | None:
+    """Return EM_k = |p_k - p_{k-H}|_1 / sum of |U_{k-h}|_1 over h < H, in [0, 1]; `order`: of the norms.
 
     A ratio of sums over all scalars, computed in float64; 0 when every update of the window is zero.
     None with fewer than H = `window_rounds` updates, or when a scalar of the window is not finite (the
@@ -25,23 +26,23 @@ def effective_movement(snapshots: Snapshots, window_rounds: int) -> float | None
     assert window_rounds >= 1
     if len(snapshots) <= window_rounds:
         return None
-    return movement_history(snapshots[-(window_rounds + 1) :], window_rounds)[-1]
+    return movement_history(snapshots[-(window_rounds + 1) :], window_rounds, order)[-1]
 
 
-def movement_history(snapshots: Snapshots, window_rounds: int) -> list[float | None]:
+def movement_history(snapshots: Snapshots, window_rounds: int, order: int = 1) -> list[float | None]:
     """Return the effective movement after every update 1 ... k (index 0: after the first one).
 
     Each value equals `effective_movement` of the history up to there, at the cost of one pass.
     """
     assert window_rounds >= 1 and len(snapshots) >= 1
-    lengths = [_distance(before, after) for before, after in pairwise(snapshots)]
+    lengths = [_distance(before, after, order) for before, after in pairwise(snapshots)]
     history: list[float | None] = []
     for k in range(1, len(snapshots)):
         if k < window_rounds:
             history.append(None)
             continue
         travelled = sum(lengths[k - window_rounds : k])
-        moved = _distance(snapshots[k - window_rounds], snapshots[k])
+        moved = _distance(snapshots[k - window_rounds], snapshots[k], order)
         history.append(_ratio(moved, travelled))
     return history
 
@@ -58,12 +59,13 @@ def sample_indices(num_scalars_total: int, limit: int, generator: np.random.Gene
     return np.sort(drawn).astype(np.int64)
 
 
-def _distance(before: NDArray[Any], after: NDArray[Any]) -> float:
-    """Return |after - before|_1 in float64; nan or inf where a scalar is not finite."""
+def _distance(before: NDArray[Any], after: NDArray[Any], order: int) -> float:
+    """Return |after - before| in float64, the norm of `order`; nan or inf where a scalar is not finite."""
     assert before.shape == after.shape and before.ndim == 1
     # A diverged run subtracts inf from inf; that is an answer (nan) here, not a fault to warn about.
     with np.errstate(invalid="ignore", over="ignore"):
-        return float(np.abs(after.astype(np.float64) - before.astype(np.float64)).sum())
+        steps = after.astype(np.float64) - before.astype(np.float64)
+        return float(np.abs(steps).sum() if order == 1 else np.sqrt(np.square(steps).sum()))
 
 
 def _ratio(moved: float, travelled: float) -> float | None:

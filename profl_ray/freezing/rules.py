@@ -7,7 +7,7 @@ step's recorded history, so it can be replayed on a recorded run without trainin
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from profl_ray.config import FreezingConfig
 from profl_ray.errors import unknown_name
@@ -52,6 +52,9 @@ class FreezeRule(Protocol):
 class _Rule:
     """What the rules share: the curves that each of them reports, and the cap."""
 
+    order: ClassVar[int] = 1
+    """Of the norms in the movement."""
+
     def __init__(self, config: FreezingConfig, max_rounds: int) -> None:
         """Follow `config`, and end the step after `max_rounds` rounds at the latest."""
         assert max_rounds >= 1
@@ -67,7 +70,7 @@ class _Rule:
         """Return the decision after `rounds_done` rounds; see `FreezeRule.decide`."""
         assert rounds_done >= len(snapshots) - 1 >= 0
         recent = snapshots[-self.num_snapshots_needed :]
-        movements = movement_history(recent, self.config.window_rounds)
+        movements = movement_history(recent, self.config.window_rounds, self.order)
         slopes = slope_history(movements, self.config.fit_rounds)
         streak = sum(1 for _ in takewhile(self._is_small, reversed(slopes)))
         reason = self._reason(rounds_done, streak)
@@ -93,6 +96,12 @@ class EffectiveMovementRule(_Rule):
         return "slope" if streak >= self.config.patience_rounds and rounds_done >= earliest else ""
 
 
+class BlockPerturbationRule(EffectiveMovementRule):
+    """SmartFreeze's pace (arXiv 2408.09101): the same rule on the block's perturbation."""
+
+    order = 2
+
+
 class FixedRoundsRule(_Rule):
     """Freeze after `rounds` rounds (at least `min_rounds`); movement and slope are only reported."""
 
@@ -102,6 +111,7 @@ class FixedRoundsRule(_Rule):
 
 RULES: dict[str, Callable[[FreezingConfig, int], FreezeRule]] = {
     "effective_movement": EffectiveMovementRule,
+    "block_perturbation": BlockPerturbationRule,
     "fixed_rounds": FixedRoundsRule,
 }
 """Rules by the name that `freezing.name` gives them."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from profl_ray.config import ProFLOptions
+from profl_ray.config import ExperimentConfig, FreezingConfig, ProFLOptions
 from profl_ray.models import DistillationPlan, SubModelPlan
 from profl_ray.strategies.base import (
     Plan,
@@ -55,7 +55,7 @@ class ProFL(Strategy):
     def __init__(self, context: StrategyContext) -> None:
         super().__init__(context)
         self.network = context.network
-        self.options = context.config.strategy.profl
+        self.options, self.freezing = self._settings(context.config)
         self.seed = context.config.seed
         self.steps = profl_steps(self.network.num_blocks, self.options)
         self.step_index = 0
@@ -64,6 +64,10 @@ class ProFL(Strategy):
         self.kept_outputs: dict[int, State] = {}
         """Output module of each shrinking step, by block."""
         self._begin_step()
+
+    def _settings(self, config: ExperimentConfig) -> tuple[ProFLOptions, FreezingConfig]:
+        """Return the options of the schedule and of its pace."""
+        return config.strategy.profl, config.freezing
 
     # What is trained: one task a step.
 
@@ -187,16 +191,16 @@ class ProFL(Strategy):
         self._begin_pace()
 
     def _begin_pace(self) -> None:
-        step, config = self.step, self.context.config
+        step = self.step
         if step.stage in ("shrink", "grow"):
-            rule = freeze_rule(config.freezing, step.stage)
+            rule = freeze_rule(self.freezing, step.stage)
             active = self._sub_model(step).unit_names(step.block)
             moving = self._task(step).moving.names
             names = [n for n in moving if n.startswith(active) and not n.endswith(STATISTICS)]
         else:
             rule = fixed_rule(self.options.map_rounds if step.stage == "map" else 1)
             names = []
-        self.pace = StepPace(rule, names, config.freezing.num_scalars, self.seed, self.step_index)
+        self.pace = StepPace(rule, names, self.freezing.num_scalars, self.seed, self.step_index)
         self.pace.record(self.weights)
 
     def _output_module(self, block: int) -> State:

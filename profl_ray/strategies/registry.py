@@ -2,16 +2,22 @@
 
 from profl_ray.errors import unknown_name
 from profl_ray.strategies.base import Strategy, StrategyContext
+from profl_ray.strategies.depthfl import DepthFL
 from profl_ray.strategies.fedavg import FedAvg
 from profl_ray.strategies.fedrolex import FedRolex
 from profl_ray.strategies.heterofl import HeteroFL
 from profl_ray.strategies.profl import ProFL
+from profl_ray.strategies.progfed import ProgFed
+from profl_ray.strategies.smartfreeze import SmartFreeze
 
 _ALL: tuple[type[Strategy], ...] = (
+    DepthFL,
     FedAvg,
     FedRolex,
     HeteroFL,
     ProFL,
+    ProgFed,
+    SmartFreeze,
 )
 STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in _ALL}
 

@@ -5,6 +5,7 @@ from profl_ray.training.distillation import Distillation
 from profl_ray.training.flops import flops_per_image, local_flops
 from profl_ray.training.layout import Layout, State
 from profl_ray.training.masked import Masked
+from profl_ray.training.mutual import Mutual
 from profl_ray.training.orders import (
     DeviceOrder,
     DeviceReport,
@@ -32,6 +33,7 @@ __all__ = [
     "LocalTask",
     "Masked",
     "ModelPlan",
+    "Mutual",
     "Procedure",
     "State",
     "Supervised",
