@@ -1,8 +1,8 @@
 """ProgFed: the network grows block by block, and nothing is frozen.
 
 H.-P. Wang et al., "ProgFed: Effective, Communication, and Computation Efficient Federated Learning by
-Progressive Training", ICML 2022. Stage s trains blocks 1 to s with a head of its own that is thrown away; of R
-rounds every stage but the last gets R / 2T (its section 4), the last, the whole network, the rest.
+Progressive Training", ICML 2022. Stage s trains blocks 1 to s with a head of its own that is thrown away; of
+R rounds every stage but the last gets R / 2T (its section 4), the last, the whole network, the rest.
 """
 
 from collections.abc import Mapping
@@ -107,7 +107,7 @@ def stage_rounds(rounds: int, num_stages: int) -> list[int]:
     """Return the rounds of every stage; UserError if there are fewer rounds than stages."""
     if rounds < num_stages:
         raise UserError(
-            f"strategy.rounds={rounds} is too small for progfed: {num_stages} stages need one each"
+            f"strategy.rounds={rounds} is too small: progfed has {num_stages} stages of at least one round"
         )
     early = max(1, rounds // (2 * num_stages))
     return [early] * (num_stages - 1) + [rounds - early * (num_stages - 1)]
