@@ -16,21 +16,28 @@ def _config(name="iid", images_per_device=None, **options):
     return DataConfig(images_per_device=images_per_device, split=SplitConfig(name=name, **options))
 
 
+@st.composite
+def federations(draw):
+    """Return labels, a number of devices and images per device that there are enough labels for."""
+    num_devices = draw(st.integers(1, 8))
+    labels = draw(st.lists(st.integers(0, 4), min_size=8 * num_devices, max_size=150))
+    most = len(labels) // num_devices
+    return np.array(labels), num_devices, draw(st.none() | st.integers(4, most))
+
+
 @given(
+    federations(),
     st.sampled_from(sorted(PARTITIONERS)),
-    st.lists(st.integers(0, 4), min_size=4, max_size=150),
-    st.integers(1, 8),
-    st.integers(1, 20) | st.none(),
     st.floats(0.05, 1e4),
     st.integers(0, 2**40),
 )
-def test_splits_are_disjoint_and_complete(name, labels, num_devices, images_per_device, alpha, seed):
-    all_labels = np.array(labels)
-    config = _config(name, images_per_device, alpha=alpha, max_tries=20)
+def test_splits_are_disjoint_and_complete(federation, name, alpha, seed):
+    labels, num_devices, images_per_device = federation
+    config = _config(name, images_per_device, alpha=alpha, max_tries=200)
     try:
-        split = split_images(all_labels, 5, num_devices, config, seed)
+        split = split_images(labels, 5, num_devices, config, seed)
     except UserError:
-        assume(False)
+        assume(False)  # A drawn share was below the minimum size in every try.
     assert len(split.indices) == num_devices
     assert all(share.dtype == np.int64 and (np.diff(share) > 0).all() for share in split.indices)
     dealt = np.concatenate(split.indices)
@@ -38,7 +45,7 @@ def test_splits_are_disjoint_and_complete(name, labels, num_devices, images_per_
     assert len(dealt) == (num_devices * images_per_device if images_per_device else len(labels))
     assert set(dealt.tolist()) <= set(range(len(labels)))
     assert split.sizes.min() >= 2
-    again = split_images(all_labels, 5, num_devices, config, seed)
+    again = split_images(labels, 5, num_devices, config, seed)
     assert again.digest == split.digest
 
 
