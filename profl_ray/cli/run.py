@@ -46,7 +46,7 @@ def run(
     with RunView(config) as view:
         if config.fleet.backend == "in_process":
             driver = Driver(config, identity)
-            view.begin(name, len(driver.needs))
+            view.begin(name, driver.num_steps)
             with stop_on_signal(driver.stop):
                 summary = driver.run(view.show)
         else:

@@ -73,6 +73,15 @@ class Driver:
         return len({need.step for need in self.needs})
 
     @property
+    def share_done(self) -> float:
+        """How far the run is, in [0, 1]: steps count alike, rounds by the most that their step may take."""
+        if self.finished or not self.records:
+            return float(self.finished)
+        last = self.records[-1]
+        inside = 1.0 if last.step_ended else last.step_round / (self.server.strategy.round_limit + 1)
+        return (last.step_index + inside) / self.num_steps
+
+    @property
     def run_id(self) -> str:
         """The run's id: the name of its folder, by which it can be resumed."""
         return self.identity.folder.name

@@ -48,6 +48,11 @@ class FreezeRule(Protocol):
         """How many of the latest snapshots a decision depends on."""
         ...
 
+    @property
+    def most_rounds(self) -> int:
+        """Rounds after which the step ends at the latest."""
+        ...
+
 
 class _Rule:
     """What the rules share: the curves that each of them reports, and the cap."""
@@ -65,6 +70,11 @@ class _Rule:
     def num_snapshots_needed(self) -> int:
         """W slopes need W + L - 1 movements, and those H more snapshots (H, L, W: see FreezingConfig)."""
         return self.config.window_rounds + self.config.fit_rounds + self.config.patience_rounds - 1
+
+    @property
+    def most_rounds(self) -> int:
+        """The cap."""
+        return self.max_rounds
 
     def decide(self, snapshots: Snapshots, rounds_done: int) -> FreezeDecision:
         """Return the decision after `rounds_done` rounds; see `FreezeRule.decide`."""
@@ -105,8 +115,17 @@ class BlockPerturbationRule(EffectiveMovementRule):
 class FixedRoundsRule(_Rule):
     """Freeze after `rounds` rounds (at least `min_rounds`); movement and slope are only reported."""
 
+    @property
+    def most_rounds(self) -> int:
+        """The fixed number, if the cap is not below it."""
+        return min(self._rounds, self.max_rounds)
+
+    @property
+    def _rounds(self) -> int:
+        return max(self.config.rounds, self.config.min_rounds)
+
     def _reason(self, rounds_done: int, streak: int) -> str:
-        return "fixed_rounds" if rounds_done >= max(self.config.rounds, self.config.min_rounds) else ""
+        return "fixed_rounds" if rounds_done >= self._rounds else ""
 
 
 RULES: dict[str, Callable[[FreezingConfig, int], FreezeRule]] = {

@@ -87,6 +87,11 @@ class Strategy(ABC):
     def units_grown(self) -> int:
         """Units of the complete model that are trained for good."""
 
+    @property
+    @abstractmethod
+    def round_limit(self) -> int:
+        """Most rounds that the current step may take."""
+
     @abstractmethod
     def plan(self) -> Plan:
         """Return what the next round trains."""

@@ -138,6 +138,11 @@ class ProFL(Strategy):
         ended = self.steps[: self.step_index]
         return sum(len(self.network.units_of(step.block)) for step in ended if step.stage == "grow")
 
+    @property
+    def round_limit(self) -> int:
+        """What the step's freeze rule allows."""
+        return self.pace.rule.most_rounds
+
     def plan(self) -> Plan:
         """Return the step's one task with its weights."""
         state = task_state(self._task(self.step), self.weights, str(self.step_index))

@@ -62,6 +62,11 @@ class ProgFed(Strategy):
         """Units of the blocks whose stage has ended; they go on learning in later stages."""
         return sum(self.context.network.partition[: self.stage - 1])
 
+    @property
+    def round_limit(self) -> int:
+        """Rounds of the stage."""
+        return self.rounds[self.stage - 1]
+
     def plan(self) -> Plan:
         """Return the stage's task with its weights."""
         state = task_state(self._task(self.stage), self.weights, str(self.stage))
@@ -74,7 +79,7 @@ class ProgFed(Strategy):
 
     def progress(self) -> Progress:
         """End the stage after its rounds."""
-        ended = self.rounds_done + 1 >= self.rounds[self.stage - 1]
+        ended = self.rounds_done + 1 >= self.round_limit
         return Progress(ended, "fixed_rounds" if ended else "")
 
     def evaluation(self) -> TaskState:

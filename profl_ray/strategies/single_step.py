@@ -38,12 +38,17 @@ class SingleStep(Strategy):
     @property
     def finished(self) -> bool:
         """Whether all rounds are done."""
-        return self.rounds_done >= self.context.config.strategy.rounds
+        return self.rounds_done >= self.round_limit
 
     @property
     def units_grown(self) -> int:
         """All units at the end, none before."""
         return self.context.network.num_units if self.finished else 0
+
+    @property
+    def round_limit(self) -> int:
+        """Rounds of the run."""
+        return self.context.config.strategy.rounds
 
     def task_weights(self, task: LocalTask) -> State:
         """Return the part of the weights that `task` trains; by default all, in full."""
@@ -61,7 +66,7 @@ class SingleStep(Strategy):
 
     def progress(self) -> Progress:
         """End after the last round."""
-        ended = self.rounds_done + 1 >= self.context.config.strategy.rounds
+        ended = self.rounds_done + 1 >= self.round_limit
         return Progress(ended, "fixed_rounds" if ended else "")
 
     def evaluation(self) -> TaskState:

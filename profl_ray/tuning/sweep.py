@@ -171,7 +171,7 @@ def _fit(
         lambda settings: placement_group(space.configure(config, decode(settings))),
     )
     say(f"sweep {name}: {num_trials} trials of {config.recipe}, {space.description}")
-    view = SweepView(num_trials, config.freezing.max_rounds, say)
+    view = SweepView(num_trials, say)
     if resume:
         tuner = tune.Tuner.restore(
             str(folder / "tune"), trainable, resume_unfinished=True, resume_errored=True

@@ -27,9 +27,8 @@ class _Seen:
 class SweepView(Callback):
     """Follows the trials and prints through `say`."""
 
-    def __init__(self, num_trials: int, rounds_per_step: int, say: Callable[[str], None]) -> None:
+    def __init__(self, num_trials: int, say: Callable[[str], None]) -> None:
         self.num_trials = num_trials
-        self.rounds_per_step = rounds_per_step
         self.say = say
         self.seen: dict[str, _Seen] = {}
         self.started = self.printed = time.monotonic()
@@ -50,9 +49,7 @@ class SweepView(Callback):
         seen = self._of(trial)
         seen.state = "running"
         seen.last = result
-        if result.get("num_steps"):
-            inside = min(result["step_round"] / self.rounds_per_step, 0.9)
-            seen.share = min(1.0, (result["step_index"] + inside) / result["num_steps"])
+        seen.share = result.get("share_done", 0.0)
         if time.monotonic() - self.printed >= INTERVAL_SECONDS:
             self._print()
 
@@ -98,7 +95,7 @@ _latest: list[SweepView] = []
 
 
 def _latest_view() -> SweepView:
-    return _latest[0] if _latest else SweepView(1, 1, lambda _: None)
+    return _latest[0] if _latest else SweepView(1, lambda _: None)
 
 
 def _round_words(result: dict[str, Any]) -> str:

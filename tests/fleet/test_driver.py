@@ -37,6 +37,17 @@ def test_a_run_from_its_first_round_to_its_end(make_driver, reference):
     assert records_of(driver.folder) == driver.records
 
 
+def test_the_share_done_rises_to_one(make_driver):
+    driver, shares = make_driver(), []
+    assert driver.share_done == 0
+    while not driver.finished:
+        record = driver.play_round()
+        shares.append(driver.share_done)
+        assert not record.step_ended or shares[-1] == (record.step_index + 1) / driver.num_steps
+    assert shares == sorted(set(shares)) and shares[-1] == 1
+    driver.close("FINISHED")
+
+
 def test_every_round_is_saved_when_it_is_told(make_driver):
     driver = make_driver()
 

@@ -65,6 +65,15 @@ def test_steps_and_rounds_are_counted(case: str) -> None:
 
 
 @every_case
+def test_no_step_takes_more_rounds_than_its_limit(case: str) -> None:
+    run = trace(case)
+    server = new_server(run.experiment)
+    for moment in run.moments:
+        server.restore(moment.snapshot)
+        assert 1 <= moment.plan.step_round <= server.strategy.round_limit
+
+
+@every_case
 def test_units_grown_rise_to_all_units(case: str) -> None:
     run = trace(case)
     grown = [record.units_grown for record in run.records]

@@ -12,7 +12,7 @@ def watched(monkeypatch):
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr("profl_ray.tuning.view.time", SimpleNamespace(monotonic=lambda: clock.now))
     lines = []
-    return SweepView(2, 10, lines.append), lines, clock
+    return SweepView(2, lines.append), lines, clock
 
 
 def trial(number):
@@ -20,7 +20,7 @@ def trial(number):
 
 
 def result(**changes):
-    values = {"step": "grow 1", "step_index": 2, "step_round": 5, "num_steps": 4, "round": 9, "need_mib": 1.5}
+    values = {"step": "grow 1", "share_done": 0.625, "round": 9, "need_mib": 1.5}
     return values | {"test_accuracy": 0.25} | changes
 
 
@@ -32,7 +32,7 @@ def test_progress_is_told_every_few_seconds_and_not_every_round(watched):
     assert lines == []
     clock.now += INTERVAL_SECONDS
     view.on_trial_result(0, [], trial(1), result())
-    # Two steps and a half of four, in one of two trials.
+    # Five eighths of one of two trials.
     assert lines[0].split("  ")[-2:] == ["0 of 2 trials ended", "0:05"] and " 31 %" in lines[0]
     assert lines[1].split() == [
         "seed=1",
@@ -69,5 +69,5 @@ def test_tune_gets_back_the_view_of_the_day(watched):
     view, _, _ = watched
     assert pickle.loads(pickle.dumps(view)) is view
     stored = pickle.dumps(view)
-    newer = SweepView(3, 1, print)
+    newer = SweepView(3, print)
     assert pickle.loads(stored) is newer
