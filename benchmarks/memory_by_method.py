@@ -23,7 +23,7 @@ from profl_ray.tuning.comparison import METHODS
 MODELS = ("resnet18", "resnet34", "vgg11_bn", "vgg16_bn")
 NUM_DEVICES = 100
 PAPERS_REDUCTION = 0.574
-NOT_AVAILABLE = "n/a | | | 0 %"
+NOT_AVAILABLE = "n/a, 0 %"
 
 
 @dataclass(frozen=True)
@@ -88,33 +88,31 @@ def profl_table(cases: list[Case], estimate: NeedEstimator) -> Iterator[str]:
 
 
 def methods_table(cases: list[Case], estimate: NeedEstimator) -> Iterator[str]:
-    """Yield the peak need of every method, what its cheapest task needs, and who can take part."""
-    yield "| model | batch | method | peak MiB | below full | least MiB | devices that can take part |"
-    yield "|---|---|---|---|---|---|---|"
+    """Yield for every method its peak need, the reduction, and the share of devices that can take part."""
+    yield "| model | batch | " + " | ".join(METHODS) + " |"
+    yield "|---|---|" + "---|" * len(METHODS)
     for case in cases:
-        full_mib = case.full_mib(estimate)
-        for method in METHODS:
-            row = _row(case, method, full_mib, estimate)
-            yield f"| {case.model} | {case.batch_size} | {method} | {row} |"
+        cells = [_cell(case, method, estimate) for method in METHODS]
+        yield f"| {case.model} | {case.batch_size} | {' | '.join(cells)} |"
 
 
-def _row(case: Case, method: str, full_mib: float, estimate: NeedEstimator) -> str:
+def _cell(case: Case, method: str, estimate: NeedEstimator) -> str:
     try:
         steps = case.steps(method, estimate)
     except Unaffordable:
         return NOT_AVAILABLE
-    peak = max(max(step.needs_mib) for step in steps)
-    least = min(min(step.needs_mib) for step in steps)
     shares = [round(100 * step.share) for step in steps]
-    who = f"{shares[0]} %" if len(set(shares)) == 1 else f"{min(shares)} to {max(shares)} % by step"
     if not min(shares):
         return NOT_AVAILABLE
-    return f"{peak:.1f} | {100 * (1 - peak / full_mib):.1f} % | {least:.1f} | {who}"
+    peak = max(max(step.needs_mib) for step in steps)
+    least, most = min(shares), max(shares)
+    who = f"{most} %" if least == most else f"{least}-{most} %"
+    return f"{peak:.0f} ({100 * (peak / case.full_mib(estimate) - 1):+.0f} %), {who}"
 
 
 def reduction_table(estimate: NeedEstimator) -> Iterator[str]:
     """Yield ProFL's reduction by batch size and partition: which setting reaches the paper's 57.4 %."""
-    batches = (16, 32, 64, 128, 256, 512)
+    batches = (16, 32, 64, 88, 128, 256, 512)
     yield "| model | partition | " + " | ".join(f"batch {batch}" for batch in batches) + " |"
     yield "|---|---|" + "---|" * len(batches)
     for model in MODELS:
