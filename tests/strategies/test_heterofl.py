@@ -56,12 +56,19 @@ def test_devices_train_the_widest_level_they_can_afford() -> None:
     assert heterofl.assign(needs, quotas_mib).tolist() == [-1, 4, 3, 2, 1, 1, 0]
 
 
-def test_in_a_run_devices_of_both_kinds_train_each_its_level() -> None:
+def test_in_a_run_devices_train_each_its_level() -> None:
     run = trace("heterofl")
     needs = [run.experiment.estimate(task).mib for _, task in run.server.strategy.schedule()]
-    own = {next(i for i, need in enumerate(needs) if need <= quota) for quota in run.experiment.quotas_mib}
-    trained = {index for moment in run.moments for index in moment.sums}
-    assert trained == own and len(own) == 2 and 0 in own
+    seen = set()
+    for moment, record in zip(run.moments, run.records, strict=True):
+        num_images: dict[int, int] = {}
+        for device in record.trained:
+            quota_mib = run.experiment.quotas_mib[device]
+            own = next(index for index, need in enumerate(needs) if need <= quota_mib)
+            num_images[own] = num_images.get(own, 0) + len(run.experiment.split.indices[device])
+        assert {index: addend.num_images for index, addend in moment.sums.items()} == num_images
+        seen |= num_images.keys()
+    assert len(seen) == 2 and 0 in seen
 
 
 # Sub-models.
