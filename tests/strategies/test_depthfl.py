@@ -49,10 +49,10 @@ def test_everything_of_a_prefix_is_trained_and_travels() -> None:
 
 
 def test_mutual_distillation_as_configured() -> None:
-    depthfl = strategy("strategy.depthfl.distillation_ramp_up_rounds=40", "training.max_gradient_norm=2")
+    depthfl = strategy("strategy.depthfl.distillation_ramp_up_rounds=40", "training.learning_rate=0.3")
     for task in depthfl.tasks():
         assert isinstance(task.procedure, Mutual)
-        assert (task.procedure.ramp_up_rounds, task.procedure.max_gradient_norm) == (40, 2.0)
+        assert (task.procedure.ramp_up_rounds, task.procedure.learning_rate) == (40, 0.3)
 
 
 def test_tasks_are_the_same_in_every_round() -> None:

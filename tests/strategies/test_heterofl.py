@@ -151,12 +151,13 @@ def test_the_pass_for_statistics_trains_nothing_and_needs_little() -> None:
 
 
 def test_statistics_are_those_of_the_complete_network_on_the_devices_images() -> None:
-    """One batch a device, all devices alike: the plain mean of the devices' batch statistics."""
-    everybody = experiment("training.batch_size=64", "federation.cohort_size=6")
+    """One batch a device: the mean by images of the devices' batch statistics."""
+    everybody = experiment("data.images_per_device=8", "federation.cohort_size=6")
     server = new_server(everybody)
     record = server.play_round()
     weights = server.strategy.complete_weights()
     assert len(record.trained) == 6
+    assert {len(indices) for indices in everybody.split.indices} == {8}
     data, split = everybody.data, everybody.split
     model = SubModelPlan(everybody.network, everybody.network.num_blocks).build().train()
     model.load_state_dict({n: torch.from_numpy(v.copy()) for n, v in weights.items()}, strict=False)
