@@ -1,7 +1,7 @@
 """Shallow networks as DepthFL trains them: the first blocks, with an exit after each."""
 
 from dataclasses import dataclass
-from math import ceil, log2
+from math import log2
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,8 @@ def build_exit(network: Network, block: int) -> Exit:
     """
     channels = network.block_shape(block).out_channels
     last = network.block_shape(network.num_blocks).out_channels
-    num_layers = max(1, ceil(log2(last / channels)))
+    # Rounded: of narrow networks the channels double only about.
+    num_layers = max(1, round(log2(last / channels)))
     layers: list[nn.Module] = []
     for index in range(num_layers):
         out_channels = last if index == num_layers - 1 else min(last, 2 * channels)

@@ -4,7 +4,8 @@ E. Diao, J. Ding, V. Tarokh, "HeteroFL: Computation and Communication Efficient 
 Heterogeneous Clients", ICLR 2021. Scaler, static batch norm and masked cross-entropy as there.
 
 Two differences: devices count by their images, as everywhere here; and a row of the classifier is merged over
-all devices, not only over those that have its class (the masked loss leaves the others' rows as they were).
+all devices, not only over those that have its class (on the others the masked loss leaves it as it was, but
+for weight decay).
 """
 
 from profl_ray.strategies.widths import Widths
