@@ -5,6 +5,7 @@ from functools import cached_property
 from itertools import accumulate
 
 import torch
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from profl_ray.models.registry import find_family
 from profl_ray.models.unit import Unit, UnitShape, joint_shape
@@ -41,7 +42,8 @@ class Network:
     @cached_property
     def unit_shapes(self) -> tuple[UnitShape, ...]:
         """Channels and stride of every unit."""
-        with torch.device("meta"):
+        # The memory estimator asks within its fake mode, which in PyTorch 2.14 takes no meta tensors.
+        with unset_fake_temporarily(), torch.device("meta"):
             units = self.build_units()
         return tuple(UnitShape(unit.in_channels, unit.out_channels, unit.stride) for unit in units)
 

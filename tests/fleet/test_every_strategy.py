@@ -1,0 +1,39 @@
+"""Every strategy trains the same weights on Ray as in one process, bit for bit, with the same metrics."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from profl_ray.fleet.build import build_fleet
+from profl_ray.fleet.in_process import InProcessFleet
+from profl_ray.server.experiment import assemble
+from profl_ray.tuning.comparison import METHODS
+
+from .kit import play, short_config
+
+SKEWED = (
+    "strategy.rounds=3",
+    # Devices of every kind, and an evaluation in the middle: widths survey the cohort before it.
+    "federation.quotas.name=levels",
+    "federation.quotas.fractions=[1.1,0.7,0.5]",
+    "federation.quotas.shares=[0.34,0.33,0.33]",
+    "evaluation.every_rounds=2",
+)
+FLEETS = {
+    "two_actors": {"backend": "ray", "num_actors": 2},
+    "actor_per_device": {"backend": "ray", "actor_per_device": True},
+}
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("method", METHODS)
+def test_ray_trains_the_same_weights(method, root, local_ray):
+    settings = [f"{key}={value}" for key, value in METHODS[method].items()]
+    experiment = assemble(short_config(root, *SKEWED, *settings))
+    expected = play(experiment, InProcessFleet(experiment))
+    for changes in FLEETS.values():
+        fleet = experiment.config.fleet.model_copy(update=changes)
+        config = experiment.config.model_copy(update={"fleet": fleet})
+        with closing(build_fleet(replace(experiment, config=config))) as on_ray:
+            assert play(experiment, on_ray) == expected
