@@ -3,6 +3,7 @@
 from analysis.report import write_report
 from analysis.rows import Row, result_rows
 from analysis.steps import steps_as_markdown
+from analysis.summary import summary_text
 from analysis.table import as_csv, as_markdown, as_text
 from analysis.verdict import description
 
@@ -14,5 +15,6 @@ __all__ = [
     "description",
     "result_rows",
     "steps_as_markdown",
+    "summary_text",
     "write_report",
 ]

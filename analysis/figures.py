@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.groups import Group
 from analysis.point_labels import draw_point_labels
-from analysis.rows import MIB, Row
+from analysis.rows import MIB, Result, Row
 from profl_ray.tracking.bands import KEY
 from profl_ray.tracking.figures import draw_accuracy
 from profl_ray.tracking.style import (
@@ -49,8 +50,11 @@ def accuracy_panels(rows: Sequence[Row]) -> Figure:
 
 
 @styled
-def pareto_figure(rows: Sequence[Row]) -> Figure:
-    """Draw final accuracy against peak memory: all finished trials, and the front that none of them beats."""
+def pareto_figure(rows: Sequence[Result]) -> Figure:
+    """Draw final accuracy against peak memory: all that finished, and the front that none of them beats.
+
+    A group is drawn at its mean, with a bar from its worst seed to its best.
+    """
     figure, (axes,) = panels(1, width=8.2, height=4.0)
     axes.set_title("Accuracy against peak memory")
     points = [
@@ -65,7 +69,9 @@ def pareto_figure(rows: Sequence[Row]) -> Figure:
     best = {(peak, accuracy) for peak, accuracy in front}
     if len(front) > 1:
         axes.step(*zip(*front, strict=True), where="post", color=FAINT, ls="--", lw=1.1, label="front")
-    for peak, accuracy, _ in points:
+    for peak, accuracy, row in points:
+        seeds = row.accuracies if isinstance(row, Group) else [accuracy]
+        axes.vlines(peak, min(seeds), max(seeds), color=INK, lw=1.0)
         on_front = (peak, accuracy) in best
         axes.plot(
             [peak],
@@ -79,7 +85,8 @@ def pareto_figure(rows: Sequence[Row]) -> Figure:
         )
     axes.plot([], [], marker=MARKERS[0], ms=8, ls="", mfc=COLOURS[0], mec=INK, label="on the front")
     axes.plot([], [], marker=MARKERS[0], ms=6.5, ls="", mfc="white", mec=INK, label="beaten by another")
-    _room(axes, [p for p, _, _ in points], [a for _, a, _ in points])
+    every = [a for _, a, row in points for a in (row.accuracies if isinstance(row, Group) else [a])]
+    _room(axes, [p for p, _, _ in points], every)
     axes.set_xlabel("Peak memory of a device, predicted (MiB)")
     axes.set_ylabel("Final test accuracy")
     percent_fine(axes)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from analysis.curves import curves_figure, participation_bars
 from analysis.figures import accuracy_panels, pareto_figure, traffic_figure
+from analysis.groups import Group
 from analysis.participation import participation_figure
 from analysis.rows import Row
 from profl_ray.tracking.data import TrialData
@@ -60,6 +62,31 @@ def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
             ),
         ]
     return found
+
+
+def comparison_pictures(groups: Sequence[Group]) -> list[Picture]:
+    """Return the figures over the settings of a sweep with several seeds, or of a comparison."""
+    return [
+        _picture(
+            curves_figure(groups),
+            "Test accuracy by round, by what all devices sent, and by the operations of local training: mean "
+            "over seeds, bands from the worst to the best. A progressive method's line begins with its "
+            "first growing step, at what shrinking cost; the large marker is the end.",
+            "accuracy by round, uplink and computation",
+        ),
+        _picture(
+            pareto_figure(groups),
+            "Final accuracy against the most memory that any device's task needs: mean over seeds, bars from "
+            "the worst to the best. Nothing is both more accurate and more frugal than what is on the front.",
+            "accuracy against peak memory",
+        ),
+        _picture(
+            participation_bars(groups),
+            "Share of the devices that can afford the training, as a mean over rounds, and share of those "
+            "that took part at least once.",
+            "participation",
+        ),
+    ]
 
 
 def trial_pictures(trial: TrialData) -> list[Picture]:

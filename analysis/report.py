@@ -1,12 +1,15 @@
 """One self-contained HTML file about a sweep: verdict, table, figures, every trial, configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from analysis.pictures import Picture, sweep_pictures, trial_pictures
-from analysis.rows import Row, result_rows
+from analysis.group_table import group_table, work_table
+from analysis.groups import group_rows, seeds_swept
+from analysis.pictures import Picture, comparison_pictures, sweep_pictures, trial_pictures
+from analysis.rows import Result, Row, result_rows
 from analysis.table import cells, headings, setting_names
 from analysis.verdict import headline, reasons
 from profl_ray.tracking.data import SWEPT, SweepData
@@ -28,6 +31,8 @@ class Detail:
 def write_report(sweep: SweepData, path: Path) -> Path:
     """Write the report of `sweep` to `path` (its folder is created) and return the path."""
     rows = result_rows(sweep)
+    groups = group_rows(rows) if seeds_swept(rows) else []
+    results: Sequence[Result] = groups or rows
     common = common_params(sweep)
     environment = Environment(
         loader=PackageLoader("analysis"),
@@ -39,13 +44,16 @@ def write_report(sweep: SweepData, path: Path) -> Path:
     text = environment.get_template("report.html").render(
         sweep=sweep,
         rows=rows,
-        headline=headline(rows).replace(" %", "\u00a0%"),
+        headline=headline(results).replace(" %", "\u00a0%"),
         # The number and its sign stay on one line.
-        reasons=[sentence.replace(" %", "\u00a0%") for sentence in reasons(rows)],
+        reasons=[sentence.replace(" %", "\u00a0%") for sentence in reasons(results)],
         headings=headings(rows),
         lines=[(row, cells(row, setting_names(rows))) for row in rows],
         num_settings=len(setting_names(rows)),
-        pictures=sweep_pictures(rows),
+        grouped=group_table(groups) if groups else [],
+        num_group_settings=len(setting_names(groups)),
+        work=work_table(groups),
+        pictures=comparison_pictures(groups) if groups else sweep_pictures(rows),
         details=[_detail(row, common) for row in rows[:MAX_DETAILS]],
         num_left_out=max(0, len(rows) - MAX_DETAILS),
         common=common,

@@ -5,38 +5,56 @@ from dataclasses import dataclass
 from profl_ray.tracking.data import SweepData, TrialData
 
 MIB = 2**20
+LATE = 5
 
 
-@dataclass(frozen=True)
-class Row:
-    """The results of one trial; None where there is no such result."""
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What is compared: a trial, or trials that differ in the seed alone; None where there is no result."""
 
     rank: int | None
-    """1 for the best; None for trials that did not finish."""
-    trial: TrialData
+    """1 for the best; None for what did not finish."""
     settings: dict[str, str]
     """What the sweep set, under short names."""
     outcome: str
     """finished, running, failed, stopped or n/a."""
     accuracy: float | None
     """Final test accuracy, in [0, 1]."""
+    late_accuracy: float | None
+    """Mean of the last `LATE` accuracies of the last step: the final one without its luck."""
     peak_mib: float | None
     """Largest predicted need of all steps, MiB."""
     reduction: float | None
     """1 - peak / need of full training."""
     participation: float | None
     """Mean share of the devices that could afford the step, over all rounds."""
+    took_part: float | None
+    """Share of the devices whose updates were ever merged."""
     rounds: int | None
-    rounds_by_step: dict[str, int]
-    """Rounds until each step ended (its freeze point), in the order of the run."""
     uplink_mib: float | None
     downlink_mib: float | None
+    tflop: float | None
+    """Operations of all local training, 10^12."""
     seconds: float | None
 
     @property
     def label(self) -> str:
+        """The settings on one line."""
+        return ", ".join(f"{key} {value}" for key, value in self.settings.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Result):
+    """The results of one trial."""
+
+    trial: TrialData
+    rounds_by_step: dict[str, int]
+    """Rounds until each step ended (its freeze point), in the order of the run."""
+
+    @property
+    def label(self) -> str:
         """The settings on one line; the name of a trial that has none."""
-        return ", ".join(f"{key} {value}" for key, value in self.settings.items()) or self.trial.name
+        return super().label or self.trial.name
 
 
 def result_rows(sweep: SweepData) -> list[Row]:
@@ -69,16 +87,34 @@ def _row(trial: TrialData, rank: int | None, names: dict[str, str]) -> Row:
         settings={names[key]: trial.settings[key] for key in sorted(trial.settings)},
         outcome=trial.outcome,
         accuracy=summary.get("final_accuracy"),
+        late_accuracy=_late_accuracy(trial) if "final_accuracy" in summary else None,
         peak_mib=summary.get("peak_need_mib"),
         reduction=summary.get("reduction"),
         participation=summary.get("participation"),
+        took_part=_took_part(trial),
         rounds=int(rounds) if rounds else None,
         rounds_by_step=rounds_by_step,
         uplink_mib=_mib(summary.get("uplink_bytes_total")),
         downlink_mib=_mib(summary.get("downlink_bytes_total")),
+        tflop=summary["local_flops_total"] / 1e12 if "local_flops_total" in summary else None,
         seconds=summary.get("seconds_total"),
     )
 
 
 def _mib(size_bytes: float | None) -> float | None:
     return None if size_bytes is None else size_bytes / MIB
+
+
+def _took_part(trial: TrialData) -> float | None:
+    ever = trial.summary.get("num_devices_ever")
+    return ever / len(trial.quotas_mib) if ever is not None and trial.quotas_mib else None
+
+
+def _late_accuracy(trial: TrialData) -> float | None:
+    records = trial.records
+    late = [
+        record.test_accuracy
+        for record in records
+        if record.step_index == records[-1].step_index and record.test_accuracy is not None
+    ][-LATE:]
+    return sum(late) / len(late) if late else None

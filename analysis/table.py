@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from analysis.rows import Row
+from analysis.rows import Result, Row
 
 MISSING = "-"
 
@@ -26,7 +26,7 @@ def headings(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def setting_names(rows: Sequence[Row]) -> list[str]:
+def setting_names(rows: Sequence[Result]) -> list[str]:
     """Return the names of the swept settings; `trial` where nothing was swept."""
     return list(dict.fromkeys(name for row in rows for name in row.settings)) or ["trial"]
 
@@ -58,26 +58,14 @@ def as_text(rows: Sequence[Row]) -> str:
     table = [headings(rows), *(cells(row, setting_names(rows)) for row in rows)]
     skip = table[0].index("rounds by step")
     table = [line[:skip] + line[skip + 1 :] for line in table]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    num_left = 1 + len(setting_names(rows))
-    lines = []
-    for line in table:
-        padded = [
-            cell.ljust(width) if place < num_left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "-" * sum(widths, 2 * (len(widths) - 1)))
-    return "\n".join([*lines, *_reasons(rows)])
+    return "\n".join([in_columns(table, num_left=1 + len(setting_names(rows))), *reasons(rows)])
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return the table in Markdown, and below it why trials failed."""
     table = [headings(rows), *(cells(row, setting_names(rows)) for row in rows)]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
-    lines.insert(1, "|" + " --- |" * len(table[0]))
-    reasons = _reasons(rows)
-    return "\n".join([*lines, *([""] if reasons else []), *(f"* {line}" for line in reasons)])
+    why = reasons(rows)
+    return "\n".join([in_markdown(table), *([""] if why else []), *(f"* {line}" for line in why)])
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -105,6 +93,27 @@ def as_csv(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
+def in_columns(table: Sequence[Sequence[str]], num_left: int) -> str:
+    """Lay a table, headings first, out in columns of blanks; the first `num_left` are words, not numbers."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for line in table:
+        padded = [
+            cell.ljust(width) if place < num_left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "-" * sum(widths, 2 * (len(widths) - 1)))
+    return "\n".join(lines)
+
+
+def in_markdown(table: Sequence[Sequence[str]]) -> str:
+    """Lay a table, headings first, out in Markdown."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
+    lines.insert(1, "|" + " --- |" * len(table[0]))
+    return "\n".join(lines)
+
+
 def percent(share: float | None) -> str:
     """Return a share in [0, 1] in percent with one digit."""
     return MISSING if share is None else f"{100 * share:.1f} %"
@@ -115,5 +124,6 @@ def number(value: float | None, digits: int = 1) -> str:
     return MISSING if value is None else f"{value:,.{digits}f}"
 
 
-def _reasons(rows: Sequence[Row]) -> list[str]:
+def reasons(rows: Sequence[Row]) -> list[str]:
+    """Return a line per trial that says why it failed or is n/a."""
     return [f"{row.label}: {row.outcome}: {row.trial.reason}" for row in rows if row.trial.reason]

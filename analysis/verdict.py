@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from analysis.rows import Row
-from analysis.table import as_markdown, number, percent
+from analysis.group_table import group_table, mean_and_spread
+from analysis.groups import Group, group_rows, seeds_swept
+from analysis.rows import Result, Row
+from analysis.table import as_markdown, in_markdown, number, percent
 
 CLOSE = 0.01
 """Differences of accuracy below one point are within what a single seed can show."""
 
 
-def headline(rows: Sequence[Row]) -> str:
+def headline(rows: Sequence[Result]) -> str:
     """Return one sentence that names the winner, or says that there is none."""
     ranked = [row for row in rows if row.rank]
     if not ranked:
@@ -17,16 +19,24 @@ def headline(rows: Sequence[Row]) -> str:
     best = ranked[0]
     if len(rows) == 1:
         return f"{_name(best)} reached {percent(best.accuracy)} test accuracy."
+    if isinstance(best, Group) and best.num_finished > 1:
+        seeds = f"in the mean of {best.num_finished} seeds"
+        return f"{_name(best)} won: {mean_and_spread(best)} test accuracy {seeds}."
     return f"{_name(best)} won: {percent(best.accuracy)} test accuracy."
 
 
 def description(rows: Sequence[Row], about: str) -> str:
     """Return what the sweep gave as Markdown, for the page of its run: headline, reasons, table."""
-    parts = [about, f"**{headline(rows)}**", *reasons(rows), as_markdown(rows)]
+    results: Sequence[Result] = rows
+    tables = [as_markdown(rows)]
+    if seeds_swept(rows):
+        results = groups = group_rows(rows)
+        tables.insert(0, in_markdown(group_table(groups)))
+    parts = [about, f"**{headline(results)}**", *reasons(results), *tables]
     return "\n\n".join(part for part in parts if part)
 
 
-def reasons(rows: Sequence[Row]) -> list[str]:
+def reasons(rows: Sequence[Result]) -> list[str]:
     """Return the sentences below the headline: cost, margin, the frugal choice, and what went wrong."""
     ranked = [row for row in rows if row.rank]
     sentences = []
@@ -41,19 +51,20 @@ def reasons(rows: Sequence[Row]) -> list[str]:
             unfinished[row.outcome] = unfinished.get(row.outcome, 0) + 1
     if unfinished:
         words = ", ".join(f"{count} {outcome}" for outcome, count in unfinished.items())
-        sentences.append(f"Not in the ranking: {words} (of {len(rows)} trials).")
+        what = "settings" if any(isinstance(row, Group) for row in rows) else "trials"
+        sentences.append(f"Not in the ranking: {words} (of {len(rows)} {what}).")
     return sentences
 
 
-def _name(row: Row) -> str:
+def _name(row: Result) -> str:
     settings = [f"{key} {value}" for key, value in row.settings.items()]
     if not settings:
-        return row.trial.name or "The run"
+        return row.label or "The run"
     listed = settings[0] if len(settings) == 1 else f"{', '.join(settings[:-1])} and {settings[-1]}"
-    return f"The trial with {listed}"
+    return listed if isinstance(row, Group) else f"The trial with {listed}"
 
 
-def _cost(best: Row) -> str:
+def _cost(best: Result) -> str:
     parts = []
     if best.peak_mib is not None:
         saved = "" if best.reduction is None else f", {percent(best.reduction)} below training the full model"
@@ -68,16 +79,23 @@ def _cost(best: Row) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else "Its costs were not recorded."
 
 
-def _margin(best: Row, second: Row) -> str:
+def _margin(best: Result, second: Result) -> str:
     assert best.accuracy is not None and second.accuracy is not None
     gap = best.accuracy - second.accuracy
     text = f"The runner-up, {second.label}, is {100 * gap:.1f} points behind"
+    if (
+        isinstance(best, Group)
+        and isinstance(second, Group)
+        and min(best.num_finished, second.num_finished) > 1
+    ):
+        spreads = [group.spread or 0.0 for group in (best, second)]
+        return f"{text}{'' if gap > max(spreads) else ', within the spread of the seeds'}."
     if gap < CLOSE:
         return f"{text}: with one seed each, that may be chance."
     return f"{text}."
 
 
-def _frugal(ranked: Sequence[Row]) -> list[str]:
+def _frugal(ranked: Sequence[Result]) -> list[str]:
     """Return the choice that needs clearly less memory or fewer rounds for nearly the same accuracy."""
     best = ranked[0]
     assert best.accuracy is not None

@@ -21,7 +21,7 @@ def report(
 
     Example: profl-ray report --output report.html (or another store: tracking.uri=http://host:5000)
     """
-    from analysis import as_csv, as_text, result_rows, steps_as_markdown, write_report
+    from analysis import as_csv, result_rows, steps_as_markdown, summary_text, write_report
     from profl_ray.config.load import load_experiment
     from profl_ray.tracking import read_sweep, resolve_uri
 
@@ -30,7 +30,7 @@ def report(
     config = load_experiment("digits_tiny", overrides or [])
     data = read_sweep(resolve_uri(config), config.tracking.experiment, sweep)
     rows = result_rows(data)
-    print(as_text(rows))
+    print(summary_text(rows))
     for trial in data.trials if steps else []:
         print(f"\n{trial.name}\n\n{steps_as_markdown(trial.records)}\n")
     if csv is not None:

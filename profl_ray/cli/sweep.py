@@ -86,7 +86,7 @@ def show(outcome: "SweepOutcome") -> None:
     if outcome.uri is None:
         say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
         return
-    from analysis import as_csv, as_text, description, result_rows, write_report
+    from analysis import as_csv, description, result_rows, summary_text, write_report
     from profl_ray.tracking import RunWriter, read_sweep
 
     data = read_sweep(outcome.uri, outcome.experiment, outcome.parent_run_id)
@@ -98,7 +98,7 @@ def show(outcome: "SweepOutcome") -> None:
     writer.log_text(as_csv(rows), "results.csv")
     writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
     say("")
-    say(as_text(rows))
+    say(summary_text(rows))
     say(f"report: {report}")
     say(f"sweep {outcome.name} in {outcome.uri} (`make ui` or `profl-ray ui` shows it)")
 

@@ -1,6 +1,7 @@
 """A made-up but realistic sweep: 2 partitions x 3 thresholds, with a failed and a stopped trial."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,6 +69,7 @@ def make_records(blocks=2, patience=8, seed=0, limit=None):
                     num_devices_ever=len(ever),
                     uplink_bytes=len(trained) * int(need * 9000),
                     downlink_bytes=len(trained) * int(need * 11000),
+                    local_flops=len(trained) * int(need * 1e8),
                     seconds=1.5 + 0.2 * float(generator.random()),
                 )
             )
@@ -99,6 +101,7 @@ def make_summary(records):
         "num_devices_ever": records[-1].num_devices_ever,
         "uplink_bytes_total": totals.uplink_bytes,
         "downlink_bytes_total": totals.downlink_bytes,
+        "local_flops_total": totals.local_flops,
         "seconds_total": sum(record.seconds for record in records),
     }
 
@@ -129,29 +132,22 @@ def make_params(settings):
     return config | settings | {f"sweep.{key}": value for key, value in settings.items()}
 
 
+def make_trial(name, settings, records, status, tags):
+    """Return a trial as the reader would."""
+    history = {}
+    for record, totals in zip(records, make_totals(records), strict=True):
+        for key, value in round_points(record, totals).items():
+            history.setdefault(key, []).append((record.round, value))
+        tags = tags | step_tags(record)
+    latest = {key: points[-1][1] for key, points in history.items()}
+    summary = latest | (make_summary(records) if records and status == "FINISHED" else {})
+    params = make_params(settings)
+    return TrialData(name, name, status, params, summary, history, tags, list(map(float, QUOTAS_MIB)))
+
+
 def make_sweep():
     """Return the whole sweep as the reader would."""
-    trials = []
-    for name, settings, records, status, tags in plans():
-        history = {}
-        for record, totals in zip(records, make_totals(records), strict=True):
-            for key, value in round_points(record, totals).items():
-                history.setdefault(key, []).append((record.round, value))
-            tags = tags | step_tags(record)
-        latest = {key: points[-1][1] for key, points in history.items()}
-        summary = latest | (make_summary(records) if status == "FINISHED" else {})
-        trials.append(
-            TrialData(
-                name,
-                name,
-                status,
-                make_params(settings),
-                summary,
-                history,
-                tags,
-                list(map(float, QUOTAS_MIB)),
-            )
-        )
+    trials = [make_trial(*plan) for plan in plans()]
     return SweepData(
         run_id="0123abcd",
         name="freezing-and-partition",
@@ -163,3 +159,21 @@ def make_sweep():
         experiment="profl-ray",
         uri="sqlite:////somewhere/mlflow.db",
     )
+
+
+def make_comparison(seeds=("1", "2")):
+    """Return a comparison of three methods: one grows, one trains at once, one that nobody can afford."""
+    sweep = make_sweep()
+    trials = []
+    for seed in seeds:
+        for method, blocks in (("profl", 4), ("ideal", 2)):
+            settings = {"method": method, "seed": seed}
+            records = make_records(blocks, 4 + 3 * int(seed), seed=int(seed))
+            if method == "ideal":
+                records = [replace(r, stage="train", block=0, step_index=0) for r in records]
+            trials.append(make_trial(f"{method}-{seed}", settings, records, "FINISHED", {}))
+        refused = {"profl_ray.outcome": "n/a", "profl_ray.reason": "no device can train it"}
+        trials.append(
+            make_trial(f"exclusive-{seed}", {"method": "exclusive", "seed": seed}, [], "FINISHED", refused)
+        )
+    return replace(sweep, name="compare", description="Three methods.", trials=trials)

@@ -1,0 +1,143 @@
+"""Figures of a comparison: one line or point per setting, means over seeds with their range."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.groups import Group
+from analysis.rows import MIB, Row
+from profl_ray.tracking.style import INK, line_style, message, panels, percent, styled
+
+MAX_LINES = 12
+NUM_POINTS = 60
+"""Of a line that is a mean over seeds."""
+
+Curve = tuple[np.ndarray, np.ndarray]
+"""x and accuracy, x rising."""
+
+AXES: dict[str, tuple[str, Callable[[Row], dict[int, float]]]] = {
+    "rounds": ("Round", lambda row: {record.round: record.round for record in row.trial.records}),
+    "uplink": ("Uplink of all devices (GiB)", lambda row: _total(row, "uplink_bytes", 1024 * MIB)),
+    "work": ("Local training (TFLOP)", lambda row: _total(row, "local_flops", 1e12)),
+}
+"""What accuracy is drawn against: label of the axis, and its value after each round."""
+
+
+@styled
+def curves_figure(groups: Sequence[Group]) -> Figure:
+    """Draw accuracy by round, by uplink and by operations: means over seeds, bands from worst to best."""
+    figure, all_axes = panels(len(AXES), 1, width=7.6, height=8.6)
+    shown = [group for group in groups if any(curve_points(row, "rounds") for row in group.finished)][
+        :MAX_LINES
+    ]
+    for axes, (kind, (label, _)) in zip(all_axes, AXES.items(), strict=True):
+        if not shown:
+            message(axes, "no trial finished")
+            continue
+        for place, group in enumerate(shown):
+            _draw(axes, group, kind, place)
+        axes.set_xlim(left=0)
+        axes.set_ylim(*_view(shown))
+        percent(axes)
+        axes.set_xlabel(label)
+        axes.set_ylabel("Test accuracy")
+    if shown:
+        all_axes[0].set_title("Accuracy by round, traffic and computation")
+        handles, names = all_axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=4, handlelength=4)
+    return figure
+
+
+def curve_points(row: Row, kind: str) -> list[tuple[float, float]]:
+    """Return (x, accuracy) of one trial, of the sub-models that grow or are trained for good.
+
+    What shrinking cost counts: it is where the line starts. Its sub-models' accuracies would hide others.
+    """
+    at = AXES[kind][1](row)
+    return [
+        (at[record.round], record.test_accuracy)
+        for record in row.trial.records
+        if record.test_accuracy is not None and record.stage not in ("calibrate", "shrink", "map")
+    ]
+
+
+def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return x, mean, least and most of curves; x where each of them has begun, up to their mean end.
+
+    A curve that ends earlier keeps its last value; between its points it is a straight line.
+    """
+    start = max(x[0] for x, _ in curves)
+    end = float(np.mean([x[-1] for x, _ in curves]))
+    grid = curves[0][0] if len(curves) == 1 else np.linspace(start, max(start, end), NUM_POINTS)
+    values = np.stack([np.interp(grid, x, y) for x, y in curves])
+    return grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+
+
+def _draw(axes: Axes, group: Group, kind: str, place: int) -> None:
+    found = [curve_points(row, kind) for row in group.finished]
+    curves = [tuple(np.array(axis) for axis in zip(*points, strict=True)) for points in found if points]
+    if not curves:
+        return
+    grid, mean, least, most = mean_curve([(x, y) for x, y in curves])
+    style = line_style(place)
+    every = max(1, len(grid) // 7)
+    axes.fill_between(grid, least, most, color=style["color"], alpha=0.12, lw=0)
+    axes.plot(
+        grid, mean, **style, lw=1.3, ms=4.5, markevery=(place % every, every), label=group.label, zorder=3
+    )
+    axes.plot(grid[-1], mean[-1], marker=style["marker"], color=style["color"], ms=8, mec=INK, zorder=4)
+
+
+@styled
+def participation_bars(groups: Sequence[Group]) -> Figure:
+    """Draw, per setting, which share of the devices could take part, and which share ever did."""
+    shown = [group for group in groups if group.participation is not None][:MAX_LINES]
+    figure, (axes,) = panels(1, width=7.2, height=1.3 + 0.42 * max(1, len(shown)))
+    axes.set_title("Who takes part")
+    if not shown:
+        message(axes, "no trial has a round yet")
+        return figure
+    for line, group in enumerate(shown):
+        for shift, share, fill, hatch in (
+            (-0.19, group.participation, "#9cc3e0", ""),
+            (0.19, group.took_part, "white", "////"),
+        ):
+            if share is None:
+                continue
+            axes.barh(line + shift, share, height=0.36, color=fill, hatch=hatch, edgecolor="#555555", lw=0.6)
+            axes.annotate(
+                f"{100 * share:.0f} %",
+                (share, line + shift),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7.5,
+            )
+    axes.barh(0, 0, color="#9cc3e0", edgecolor="#555555", label="can afford the step (mean over rounds)")
+    axes.barh(0, 0, color="white", hatch="////", edgecolor="#555555", label="took part at least once")
+    axes.set_yticks(range(len(shown)), [group.label for group in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlim(0, 1.12)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.grid(False, axis="y")
+    percent(axes, "x")
+    axes.set_xlabel("Share of all devices")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42 / max(1, 0.3 * len(shown))), ncols=2)
+    return figure
+
+
+def _total(row: Row, name: str, unit: float) -> dict[int, float]:
+    total, found = 0, {}
+    for record in row.trial.records:
+        total += getattr(record, name)
+        found[record.round] = total / unit
+    return found
+
+
+def _view(groups: Sequence[Group]) -> tuple[float, float]:
+    """Return the range of accuracies worth seeing: the ends of all lines, and some way below."""
+    ends = [value for group in groups for value in group.accuracies]
+    least, most = min(ends), max(ends)
+    return max(0.0, least - max(0.15, most - least)), min(1.0, most + 0.02)
