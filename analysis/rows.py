@@ -6,6 +6,8 @@ from profl_ray.tracking.data import SweepData, TrialData
 
 MIB = 2**20
 LATE = 5
+METHOD = "method"
+"""The setting of a comparison that names itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +41,9 @@ class Result:
 
     @property
     def label(self) -> str:
-        """The settings on one line."""
-        return ", ".join(f"{key} {value}" for key, value in self.settings.items())
+        """The settings on one line, a method by its name alone."""
+        words = [value if key == METHOD else f"{key} {value}" for key, value in self.settings.items()]
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)

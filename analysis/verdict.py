@@ -57,11 +57,11 @@ def reasons(rows: Sequence[Result]) -> list[str]:
 
 
 def _name(row: Result) -> str:
-    settings = [f"{key} {value}" for key, value in row.settings.items()]
-    if not settings:
+    if isinstance(row, Group) or not row.settings:
         return row.label or "The run"
+    settings = [f"{key} {value}" for key, value in row.settings.items()]
     listed = settings[0] if len(settings) == 1 else f"{', '.join(settings[:-1])} and {settings[-1]}"
-    return listed if isinstance(row, Group) else f"The trial with {listed}"
+    return f"The trial with {listed}"
 
 
 def _cost(best: Result) -> str:

@@ -23,11 +23,16 @@ def report(
     """
     from analysis import as_csv, result_rows, steps_as_markdown, summary_text, write_report
     from profl_ray.config.load import load_experiment
+    from profl_ray.errors import UserError
     from profl_ray.tracking import read_sweep, resolve_uri
 
-    if sweep is not None and "=" in sweep:
-        overrides, sweep = [sweep, *(overrides or [])], None
-    config = load_experiment("digits_tiny", overrides or [])
+    # The name may stand before, behind or between the overrides.
+    words = [word for word in (sweep, *(overrides or ())) if word is not None]
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise UserError(f"name one sweep or run, not {len(names)}: {' '.join(names)}")
+    sweep = names[0] if names else None
+    config = load_experiment("digits_tiny", [word for word in words if "=" in word])
     data = read_sweep(resolve_uri(config), config.tracking.experiment, sweep)
     rows = result_rows(data)
     print(summary_text(rows))

@@ -63,6 +63,7 @@ class SweepData:
     name: str
     status: str
     description: str
+    """What the sweep is about, in one paragraph."""
     params: dict[str, str]
     tags: dict[str, str]
     trials: list[TrialData]

@@ -100,7 +100,8 @@ def _sweep(client: Any, parent: Any, experiment: str, uri: str) -> SweepData:
         run_id=parent.info.run_id,
         name=parent.info.run_name or "",
         status=parent.info.status,
-        description=parent.data.tags.get("mlflow.note.content", ""),
+        # The first paragraph: an ended sweep's results follow it there, for MLflow's page.
+        description=parent.data.tags.get("mlflow.note.content", "").partition("\n\n")[0],
         params=dict(parent.data.params),
         tags=dict(parent.data.tags),
         trials=[_trial(client, run) for run in trials],

@@ -82,7 +82,7 @@ def test_all_work_gives_the_final_accuracy(groups):
     assert len(table[0]) == 1 + len(WORK_SHARES)
     finals = {group.label: group.accuracy for group in groups if group.accuracy is not None}
     for line in table[1:3]:
-        assert line[-1] == f"{100 * finals['method ' + line[0]]:.1f} %"
+        assert line[-1] == f"{100 * finals[line[0]]:.1f} %"
     assert table[3][1:] == ["-"] * len(WORK_SHARES)
 
 
@@ -115,7 +115,7 @@ def test_figures_can_be_drawn_of_any_number_of_settings(draw, groups):
 
 def test_words_name_the_winner_over_seeds(rows, groups):
     assert re.fullmatch(
-        r"method profl won: 9\d\.\d \+- \d\.\d % test accuracy in the mean of 2 seeds\.", headline(groups)
+        r"profl won: 9\d\.\d \+- \d\.\d % test accuracy in the mean of 2 seeds\.", headline(groups)
     )
     assert "1 n/a (of 3 settings)" in " ".join(reasons(groups))
     text = description(rows, "About.")

@@ -43,6 +43,7 @@ MISTAKES = {
     ),
     "range in a grid": (("sweep", "freezing_rule", "--search", "grid"), "is a range, which a grid cannot"),
     "report store": (("report",), "no MLflow store at sqlite:///"),
+    "report of two": (("report", "one", "two"), "name one sweep or run, not 2: one two"),
     "report server": (("report", "tracking.uri=http://127.0.0.1:9"), "cannot read from MLflow at http://"),
     "memory model": (("memory", "--model", "resnet9"), "unknown model 'resnet9'"),
     "memory image": (("memory", "--image", "3x32"), "--image 3x32: give channels x height x width"),
