@@ -1,13 +1,14 @@
 """The named search spaces as such; what a sweep does with one is tested in tests/tuning."""
 
 import inspect
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import tune_spaces
-from profl_ray.config.load import apply_overrides, load_experiment
+from profl_ray.config.load import load_experiment
 from profl_ray.errors import UserError
 from profl_ray.models import find_family
 from profl_ray.server.experiment import make_network
@@ -50,7 +51,7 @@ def corners(space):
         key: domain if isinstance(domain, Choice) else Choice.of(domain.low, domain.high)
         for key, domain in space.parameters.items()
     }
-    return type(space)(space.name, space.description, space.recipe, ends).grid()
+    return replace(space, parameters=ends).grid()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,7 +62,7 @@ def test_every_combination_is_a_valid_configuration(name):
     for settings in corners(space):
         # As it arrives in a trial: through Tune, as text.
         travelled = decode({key: encode(value) for key, value in settings.items()})
-        trial = apply_overrides(config, travelled)
+        trial = space.configure(config, travelled)
         network = make_network(trial, (3, 32, 32), 10)
         assert sum(network.partition) == num_units
 

@@ -19,7 +19,9 @@ def experiment(store):
     experiment_id = prepare_store(uri, "reading", root)
     RunWriter.start(uri, experiment_id, "alone", {"seed": "1"}, {}).finish()
     for name in ("older", "newer"):
-        parent = start_parent(uri, experiment_id, name, {"metric": "final_accuracy"}, description="Why\n\n**Results**")
+        parent = start_parent(
+            uri, experiment_id, name, {"metric": "final_accuracy"}, description="Why\n\n**Results**"
+        )
         for phi in ("0.1", "0.2"):
             params = {"freezing.phi": phi, "sweep.freezing.phi": phi}
             trial = RunWriter.start(uri, experiment_id, f"{name}-{phi}", params, {}, parent_run_id=parent)
