@@ -8,7 +8,7 @@ import typer
 
 from profl_ray import __version__
 from profl_ray.cli import compare, demo, memory, report, run, sweep
-from profl_ray.errors import UserError
+from profl_ray.errors import Unaffordable, UserError
 
 app = typer.Typer(
     name="profl-ray",
@@ -53,7 +53,8 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        not_available = "n/a, participation 0 %: " if isinstance(error, Unaffordable) else ""
+        print(f"error: {not_available}{error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         if error.errno not in UNUSABLE or error.filename is None:

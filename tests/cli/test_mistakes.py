@@ -20,7 +20,7 @@ MISTAKES = {
     "partition": ((*TINY, "model.partition=[2,3]"), "cnn has 4 units, the partition covers 5"),
     "partition name": ((*TINY, "model.partition=stage"), "unknown partition 'stage'; did you mean 'stages'?"),
     "too many blocks": ((*TINY, "model.partition=9"), "model.partition=9: the model has 4 units"),
-    "quotas nobody meets": ((*TINY, *POOR), "no device can train step"),
+    "quotas nobody meets": ((*TINY, *POOR), "n/a, participation 0 %: no device can train step"),
     "dirichlet": ((*TINY, *SKEWED, "data.split.max_tries=3"), "raise data.split.alpha"),
     "too few images": ((*TINY, "data.images_per_device=9999"), "at most"),
     "data folder": ((*TINY, "data.name=cifar10", "data.root=nowhere"), "nowhere"),
