@@ -1,5 +1,6 @@
 """Results of sweeps, read from MLflow: tables, figures, and one HTML report. Knows no trainer."""
 
+from analysis.pictures import write_pictures
 from analysis.report import write_report
 from analysis.rows import Row, result_rows
 from analysis.steps import steps_as_markdown
@@ -16,5 +17,6 @@ __all__ = [
     "result_rows",
     "steps_as_markdown",
     "summary_text",
+    "write_pictures",
     "write_report",
 ]

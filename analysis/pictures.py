@@ -4,12 +4,13 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from analysis.curves import curves_figure, participation_bars
 from analysis.figures import accuracy_panels, pareto_figure, traffic_figure
-from analysis.groups import Group
+from analysis.groups import Group, group_rows, seeds_swept
 from analysis.participation import participation_figure
 from analysis.rows import Row
 from profl_ray.tracking.data import TrialData
@@ -21,10 +22,30 @@ from profl_ray.tracking.style import save
 class Picture:
     """A figure in the report."""
 
-    source: str
-    """A data: address, so that the file needs nothing beside it."""
+    name: str
+    """Of its files."""
+    figure: Figure
     caption: str
     alt: str
+
+    @property
+    def source(self) -> str:
+        """The figure as a data: address, so that the page needs nothing beside it."""
+        # As an image, not inline: the ids inside several inline SVGs would get mixed up.
+        stream = io.BytesIO()
+        save(self.figure, stream, "svg")
+        data = base64.b64encode(stream.getvalue()).decode("ascii")
+        return f"data:image/svg+xml;base64,{data}"
+
+
+def write_pictures(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """Write the figures over all trials as PNG, for the screen, and PDF, for papers; return the paths."""
+    pictures = comparison_pictures(group_rows(rows)) if seeds_swept(rows) else sweep_pictures(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [(picture, folder / f"{picture.name}.{kind}") for picture in pictures for kind in ("png", "pdf")]
+    for picture, path in paths:
+        save(picture.figure, path, path.suffix[1:])
+    return [path for _, path in paths]
 
 
 def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
@@ -33,13 +54,15 @@ def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
     found = []
     if len(drawn) > 1:
         found += [
-            _picture(
+            Picture(
+                "pareto",
                 pareto_figure(rows),
                 "Final accuracy against the most memory that any step needs on a device. No trial is both "
                 "more accurate and more frugal than one on the front.",
                 "accuracy against peak memory",
             ),
-            _picture(
+            Picture(
+                "accuracy",
                 accuracy_panels(rows),
                 "Test accuracy of the sub-model in training, after each round. Bands are the steps of the "
                 "run; a step has a sub-model of its own, so curves start anew.",
@@ -48,13 +71,15 @@ def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
         ]
     if drawn:
         found += [
-            _picture(
+            Picture(
+                "participation",
                 participation_figure(rows),
                 "Share of the devices whose quota covers the need of each step. Trials that differ only in "
                 "when they freeze share a panel.",
                 "participation by step",
             ),
-            _picture(
+            Picture(
+                "traffic",
                 traffic_figure(rows),
                 "Accuracy against what all devices have sent so far, from the first growing step on. What "
                 "the shrinking stage sent is counted: it is the distance of a line's start from zero.",
@@ -67,20 +92,23 @@ def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
 def comparison_pictures(groups: Sequence[Group]) -> list[Picture]:
     """Return the figures over the settings of a sweep with several seeds, or of a comparison."""
     return [
-        _picture(
+        Picture(
+            "curves",
             curves_figure(groups),
             "Test accuracy by round, by what all devices sent, and by the operations of local training: mean "
             "over seeds, bands from the worst to the best. A progressive method's line begins with its "
             "first growing step, at what shrinking cost; the large marker is the end.",
             "accuracy by round, uplink and computation",
         ),
-        _picture(
+        Picture(
+            "pareto",
             pareto_figure(groups),
             "Final accuracy against the most memory that any device's task needs: mean over seeds, bars from "
             "the worst to the best. Nothing is both more accurate and more frugal than what is on the front.",
             "accuracy against peak memory",
         ),
-        _picture(
+        Picture(
+            "participation",
             participation_bars(groups),
             "Share of the devices that can afford the training, as a mean over rounds, and share of those "
             "that took part at least once.",
@@ -94,10 +122,13 @@ def trial_pictures(trial: TrialData) -> list[Picture]:
     records = trial.records
     if not records:
         return []
-    pictures = [_picture(accuracy_figure(records), "Accuracy, with the steps marked.", "accuracy by round")]
+    pictures = [
+        Picture("accuracy", accuracy_figure(records), "Accuracy, with the steps marked.", "accuracy by round")
+    ]
     if any(record.effective_movement is not None for record in records):
         pictures.append(
-            _picture(
+            Picture(
+                "movement",
                 movement_figure(records, phi=_float(trial.params.get("freezing.phi"))),
                 "Effective movement of the block in training, and the slope by which it is frozen.",
                 "effective movement by round",
@@ -106,15 +137,7 @@ def trial_pictures(trial: TrialData) -> list[Picture]:
     full = trial.summary.get("full_need_mib")
     memory = memory_figure(step_needs(records), trial.quotas_mib, full)
     caption = "Above: how many devices can afford an amount of memory. Below: what each step needs."
-    return [*pictures, _picture(memory, caption, "memory by step")]
-
-
-def _picture(figure: Figure, caption: str, alt: str) -> Picture:
-    # As an image, not inline: the ids inside several inline SVGs would get mixed up.
-    stream = io.BytesIO()
-    save(figure, stream, "svg")
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    return Picture(f"data:image/svg+xml;base64,{data}", caption, alt)
+    return [*pictures, Picture("memory", memory, caption, "memory by step")]
 
 
 def _float(text: str | None) -> float | None:

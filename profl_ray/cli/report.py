@@ -15,13 +15,15 @@ def report(
     overrides: Overrides = None,
     output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
     csv: Annotated[Path | None, typer.Option(help="Write the table as CSV, too.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Write the figures as PNG and PDF here, too.")] = None,
+    markdown: Annotated[bool, typer.Option(help="Print the tables as Markdown.")] = False,
     steps: Annotated[bool, typer.Option(help="Print the steps of every trial as Markdown, too.")] = False,
 ) -> None:
     """Write one self-contained HTML report of a sweep.
 
     Example: profl-ray report --output report.html (or another store: tracking.uri=http://host:5000)
     """
-    from analysis import as_csv, result_rows, steps_as_markdown, summary_text, write_report
+    from analysis import as_csv, result_rows, steps_as_markdown, summary_text, write_pictures, write_report
     from profl_ray.config.load import load_experiment
     from profl_ray.errors import UserError
     from profl_ray.tracking import read_sweep, resolve_uri
@@ -35,12 +37,14 @@ def report(
     config = load_experiment("digits_tiny", [word for word in words if "=" in word])
     data = read_sweep(resolve_uri(config), config.tracking.experiment, sweep)
     rows = result_rows(data)
-    print(summary_text(rows))
+    print(summary_text(rows, markdown))
     for trial in data.trials if steps else []:
         print(f"\n{trial.name}\n\n{steps_as_markdown(trial.records)}\n")
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         csv.write_text(as_csv(rows))
         print(f"wrote {csv}")
+    for path in write_pictures(rows, figures) if figures is not None else []:
+        print(f"wrote {path}")
     output.parent.mkdir(parents=True, exist_ok=True)
     print(f"wrote {write_report(data, output)}")

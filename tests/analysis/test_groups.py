@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic_sweep import make_comparison, make_sweep
 
-from analysis import description, result_rows, summary_text, write_report
+from analysis import description, result_rows, summary_text, write_pictures, write_report
 from analysis.curves import curve_points, curves_figure, mean_curve, participation_bars
 from analysis.figures import pareto_figure
 from analysis.group_table import WORK_SHARES, accuracy_within, group_table, work_table
@@ -136,3 +136,17 @@ def test_the_page_has_means_equal_work_and_every_trial(tmp_path):
         assert f"<h2>{heading}</h2>" in page
     assert page.count("<details") == 6 + 1
     assert "Results over seeds" not in write_report(make_sweep(), tmp_path / "other.html").read_text()
+
+
+def test_figures_are_written_as_files_too(tmp_path, rows):
+    paths = write_pictures(rows, tmp_path / "figures")
+    names = {"curves", "pareto", "participation"}
+    assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
+    for path in paths:
+        assert path.read_bytes().startswith(b"%PDF" if path.suffix == ".pdf" else b"\x89PNG")
+
+
+def test_tables_as_markdown(rows):
+    text = summary_text(rows, markdown=True)
+    assert text.startswith("| # | method | seeds | accuracy |")
+    assert summary_text(result_rows(make_sweep()), markdown=True).startswith("| # |")
