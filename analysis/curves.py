@@ -64,15 +64,17 @@ def curve_points(row: Row, kind: str) -> list[tuple[float, float]]:
 
 
 def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return x, mean, least and most of curves; x where each of them has begun, up to their mean end.
+    """Return x, mean, least and most of curves, point by point at equal shares of their lengths.
 
-    A curve that ends earlier keeps its last value; between its points it is a straight line.
+    So the mean of curves of unequal lengths begins and ends at the means of their beginnings and ends.
     """
-    start = max(x[0] for x, _ in curves)
-    end = float(np.mean([x[-1] for x, _ in curves]))
-    grid = curves[0][0] if len(curves) == 1 else np.linspace(start, max(start, end), NUM_POINTS)
-    values = np.stack([np.interp(grid, x, y) for x, y in curves])
-    return grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    if len(curves) == 1:
+        ((x, y),) = curves
+        return x, y, y, y
+    shares = np.linspace(0, 1, NUM_POINTS)
+    grids = [x[0] + shares * (x[-1] - x[0]) for x, _ in curves]
+    values = np.stack([np.interp(grid, x, y) for grid, (x, y) in zip(grids, curves, strict=True)])
+    return np.mean(grids, axis=0), values.mean(axis=0), values.min(axis=0), values.max(axis=0)
 
 
 def _draw(axes: Axes, group: Group, kind: str, place: int) -> None:

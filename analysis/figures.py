@@ -62,6 +62,9 @@ def pareto_figure(rows: Sequence[Result]) -> Figure:
         for row in rows
         if row.rank and row.peak_mib and row.accuracy is not None
     ]
+    for row in rows:
+        if isinstance(row, Group) and row.is_reference and row.accuracy is not None:
+            axes.axhline(row.accuracy, color=INK, ls=":", lw=1.2, label=f"{row.label} (ignores quotas)")
     if not points:
         message(axes, "no trial finished")
         return figure
@@ -86,6 +89,7 @@ def pareto_figure(rows: Sequence[Result]) -> Figure:
     axes.plot([], [], marker=MARKERS[0], ms=8, ls="", mfc=COLOURS[0], mec=INK, label="on the front")
     axes.plot([], [], marker=MARKERS[0], ms=6.5, ls="", mfc="white", mec=INK, label="beaten by another")
     every = [a for _, a, row in points for a in (row.accuracies if isinstance(row, Group) else [a])]
+    every += [row.accuracy for row in rows if isinstance(row, Group) and row.is_reference and row.accuracy]
     _room(axes, [p for p, _, _ in points], every)
     axes.set_xlabel("Peak memory of a device, predicted (MiB)")
     axes.set_ylabel("Final test accuracy")

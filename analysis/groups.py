@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from analysis.rows import Result, Row
+from analysis.rows import METHOD, Result, Row
 
 SEED = "seed"
+REFERENCE = "ideal"
+"""The method that ignores quotas: what the others are held against, not one of them."""
 MEANS = (
     "accuracy",
     "late_accuracy",
@@ -40,6 +42,11 @@ class Group(Result):
         return [row.accuracy for row in self.finished if row.accuracy is not None]
 
     @property
+    def is_reference(self) -> bool:
+        """Whether it ignores quotas, and so has no rank."""
+        return self.settings.get(METHOD) == REFERENCE
+
+    @property
     def spread(self) -> float | None:
         """Sample standard deviation of the final accuracies; None for fewer than two."""
         return stdev(self.accuracies) if len(self.accuracies) > 1 else None
@@ -51,18 +58,24 @@ def seeds_swept(rows: Sequence[Row]) -> bool:
 
 
 def group_rows(rows: Sequence[Row]) -> list[Group]:
-    """Return a group per setting: finished ones by mean accuracy (ties: less memory), then the others."""
+    """Return a group per setting: the reference, then finished ones by mean accuracy, then the others.
+
+    Ties go to less memory.
+    """
     members: dict[tuple[tuple[str, str], ...], list[Row]] = {}
     for row in rows:
         key = tuple((name, value) for name, value in row.settings.items() if name != SEED)
         members.setdefault(key, []).append(row)
     groups = [_group(dict(key), some) for key, some in members.items()]
+    reference = [group for group in groups if group.is_reference]
+    groups = [group for group in groups if not group.is_reference]
     ranked = sorted(
         (group for group in groups if group.num_finished),
         key=lambda group: (-(group.accuracy or 0.0), group.peak_mib or 0.0, group.label),
     )
     ranked = [replace(group, rank=rank) for rank, group in enumerate(ranked, start=1)]
-    return ranked + sorted((group for group in groups if not group.num_finished), key=lambda g: g.label)
+    others = sorted((group for group in groups if not group.num_finished), key=lambda group: group.label)
+    return reference + ranked + others
 
 
 def _group(settings: dict[str, str], rows: Sequence[Row]) -> Group:

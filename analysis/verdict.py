@@ -45,9 +45,12 @@ def reasons(rows: Sequence[Result]) -> list[str]:
     if len(ranked) > 1:
         sentences.append(_margin(ranked[0], ranked[1]))
         sentences += _frugal(ranked)
+    for row in rows:
+        if isinstance(row, Group) and row.is_reference and row.accuracy is not None:
+            sentences.append(f"The reference that ignores quotas, {row.label}: {mean_and_spread(row)}.")
     unfinished: dict[str, int] = {}
     for row in rows:
-        if not row.rank:
+        if row.outcome != "finished":
             unfinished[row.outcome] = unfinished.get(row.outcome, 0) + 1
     if unfinished:
         words = ", ".join(f"{count} {outcome}" for outcome, count in unfinished.items())

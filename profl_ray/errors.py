@@ -21,7 +21,7 @@ class MemoryQuotaExceeded(RuntimeError):
     def __init__(self, device_id: int, step: str, need_mib: float, quota_mib: float, how: str) -> None:
         super().__init__(
             f"device {device_id} exceeded its memory quota in {step}: "
-            f"need {need_mib:.2f} MiB > quota {quota_mib:.2f} MiB ({how})"
+            f"need {need_mib:.2f} MiB, quota {quota_mib:.2f} MiB ({how})"
         )
         self.device_id = device_id
         self.step = step

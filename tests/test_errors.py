@@ -38,7 +38,7 @@ def test_a_quota_error_names_device_step_need_and_quota() -> None:
     error = MemoryQuotaExceeded(17, "grow 2", 231.04, 200.0, "stopped by the cap")
     assert str(error) == (
         "device 17 exceeded its memory quota in grow 2: "
-        "need 231.04 MiB > quota 200.00 MiB (stopped by the cap)"
+        "need 231.04 MiB, quota 200.00 MiB (stopped by the cap)"
     )
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from profl_ray.cli.options import Json, Overrides, print_json
-from profl_ray.cli.sweep import as_json, say, show
+from profl_ray.cli.options import Json, Overrides, Recipe, print_json
+from profl_ray.cli.sweep import as_json, say, show, warn_of_temporary_storage
 
 
 def compare(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a YAML file.")],
+    recipe: Recipe,
     overrides: Overrides = None,
     strategies: Annotated[
         str, typer.Option(help="Methods, with commas between; default: all.", show_default=False)
@@ -41,7 +41,8 @@ def compare(
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )
-    base_config(request)  # A user's mistakes show before Ray is started.
+    config = base_config(request)  # A user's mistakes show before Ray is started.
+    warn_of_temporary_storage(config)
     with ray_session():
         outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)
     show(outcome)

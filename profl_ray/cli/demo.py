@@ -1,11 +1,16 @@
 """`profl-ray demo` and `profl-ray ui`: a whole sweep on this machine, and a look at its results."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from profl_ray.cli.options import Overrides
+
+if TYPE_CHECKING:
+    from profl_ray.config import ExperimentConfig
 
 StorageRoot = Annotated[Path, typer.Option(help="Folder of the runs.")]
 
@@ -18,13 +23,36 @@ def demo(
 ) -> None:
     """Start a local Ray head, submit a sweep to it as a job, show the results, and stop Ray again."""
     from profl_ray.launch.demo import run_demo
+    from profl_ray.tracking import prepare_store, resolve_uri
     from profl_ray.tuning import SweepRequest
-    from profl_ray.tuning.sweep import base_config
+    from profl_ray.tuning.resources import check_cluster
+    from profl_ray.tuning.sweep import base_config, check_trainable, trial_configs
     from tune_spaces import find_space
 
+    # Results go below the storage root, where `make ui` looks, whatever the shell's MLFLOW_TRACKING_URI says.
+    root = storage_root.expanduser().absolute()
+    settings = [f"tracking.uri=sqlite:///{root / 'mlflow.db'}", *(overrides or ()), f"storage.root={root}"]
+    request = SweepRequest(space=find_space(space), overrides=tuple(settings))
     # A user's mistakes show before a head is started.
-    base_config(SweepRequest(space=find_space(space), overrides=tuple(overrides or ())))
-    raise typer.Exit(run_demo(space, overrides or [], storage_root, cpus))
+    config = base_config(request)
+    num_cpus = cpus or os.cpu_count() or 1
+    for trial in trial_configs(request, config):
+        check_cluster(trial, [{"CPU": float(num_cpus)}])
+    check_trainable(request, config)
+    if config.tracking.enabled:
+        prepare_store(resolve_uri(config), config.tracking.experiment, config.storage.root)
+    raise typer.Exit(run_demo(space, [*settings, *_absolute(config)], root, cpus))
+
+
+def _absolute(config: "ExperimentConfig") -> Iterator[str]:
+    """Yield the settings that name files, with absolute paths: a job runs in a folder of its own."""
+    from profl_ray.tracking import resolve_uri
+
+    yield f"tracking.uri={resolve_uri(config)}"
+    if config.data.root is not None:
+        yield f"data.root={config.data.root}"
+    if config.federation.quotas.path is not None:
+        yield f"federation.quotas.path={config.federation.quotas.path}"
 
 
 def ui(

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import typer
 
-from profl_ray.cli.options import Json, Overrides, print_json
+from profl_ray.cli.options import Json, Overrides, Recipe, print_json
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a YAML file.")],
+    recipe: Recipe,
     overrides: Overrides = None,
     json: Json = False,
     resume: Annotated[
@@ -52,8 +52,7 @@ def run(
         else:
             from profl_ray.fleet.ray_driver import run_on_ray
 
-            view.begin(name)
-            summary = run_on_ray(config, identity, view.show, stop_on_signal)
+            summary = run_on_ray(config, identity, lambda: view.begin(name), view.show, stop_on_signal)
     view.end(summary, uri)
     if json:
         print_json(summary)

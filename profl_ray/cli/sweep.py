@@ -1,8 +1,10 @@
 """`profl-ray sweep`: many experiments with Ray Tune, here or inside `ray job submit`."""
 
+import os
 import shlex
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from profl_ray.cli.options import Json, Overrides, print_json
 
 if TYPE_CHECKING:
+    from profl_ray.config import ExperimentConfig
     from profl_ray.tuning import SweepOutcome
 
 DESCRIPTION_TAG = "mlflow.note.content"
@@ -32,7 +35,7 @@ class SchedulerName(StrEnum):
 
 
 def sweep(
-    space: Annotated[str, typer.Argument(help="Name of a search space in tune_spaces/.")],
+    space: Annotated[str, typer.Argument(help="Name of a search space: a file in tune_spaces/.")],
     overrides: Overrides = None,
     search: Annotated[SearchName | None, typer.Option(help="Default: the space's own.")] = None,
     scheduler: Annotated[
@@ -66,7 +69,8 @@ def sweep(
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )
-    base_config(request)  # A user's mistakes show before Ray is started.
+    config = base_config(request)  # A user's mistakes show before Ray is started.
+    warn_of_temporary_storage(config)
     with ray_session():
         outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)
     show(outcome)
@@ -74,6 +78,16 @@ def sweep(
         print_json(as_json(outcome))
     if outcome.num_failed:
         raise typer.Exit(1)
+
+
+def warn_of_temporary_storage(config: "ExperimentConfig") -> None:
+    """Say so if results would go into the folder of a Ray job, which Ray removes."""
+    root = config.storage.root
+    if "RAY_JOB_ID" in os.environ and root.is_relative_to(Path.cwd()):
+        say(
+            f"warning: storage.root={root} is inside the job's own folder, which Ray removes after the job, "
+            "results and all; give an absolute path, storage.root=/..."
+        )
 
 
 def say(text: str) -> None:

@@ -11,8 +11,8 @@ class ModelConfig(Section):
     """The network and where it is cut."""
 
     name: str = "cnn"
-    """cnn, resnet18, resnet34, vgg11_bn or vgg16_bn."""
-    width: PositiveFloat = 1.0
+    """A network of profl_ray/models/families: cnn, resnet18, resnet34, vgg11_bn, vgg16_bn, or yours."""
+    width: float = Field(1.0, gt=0, le=16)
     """Multiplier of every layer's number of channels."""
     partition: str | PositiveInt | tuple[PositiveInt, ...] = "stages"
     """Blocks by name (`stages`), by units per block (`[2,2,2,2]`), or as a number of blocks of about equal

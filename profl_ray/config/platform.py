@@ -36,6 +36,8 @@ class FleetConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.gpus_per_actor > 1 and self.gpus_per_actor % 1:
+            raise ValueError(f"gpus_per_actor={self.gpus_per_actor:g}: a part of one GPU or whole ones")
         if self.backend == "ray" and self.accelerator == "cuda" and not self.gpus_per_actor:
             raise ValueError("accelerator=cuda needs gpus_per_actor above 0: an actor sees what it asks for")
         return self

@@ -39,11 +39,12 @@ class DataSplit:
         return np.stack(rows).astype(np.int64)
 
     def to_json(self, labels: np.ndarray, num_classes: int) -> dict[str, Any]:
-        """Return digest, sizes and histogram (see there) as plain values, to be saved beside a run."""
+        """Return digest, sizes, histogram (see there) and indices as plain values, to be saved with a run."""
         return {
             "digest": self.digest,
             "sizes": self.sizes.tolist(),
             "histogram": self.histogram(labels, num_classes).tolist(),
+            "indices": [share.tolist() for share in self.indices],
         }
 
 

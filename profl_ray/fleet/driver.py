@@ -12,7 +12,7 @@ from typing import Any, Literal
 from profl_ray.config import ExperimentConfig
 from profl_ray.fleet.build import build_fleet
 from profl_ray.server.checkpoint import weights_sha256
-from profl_ray.server.experiment import assemble
+from profl_ray.server.experiment import Experiment, StepNeed, assemble
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import RunFolder
@@ -40,6 +40,17 @@ class RunIdentity:
     """Parameters beside the configuration, such as what a sweep set."""
 
 
+def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
+    """Return the experiment and the needs of its steps; UserError if it cannot be put together.
+
+    Unaffordable if some step is beyond all devices.
+    """
+    experiment = assemble(config)
+    needs = experiment.step_needs(experiment.make_strategy())
+    experiment.check_affordable(needs)
+    return experiment, needs
+
+
 class Driver:
     """Runs one experiment from its first, or its next, round to its end."""
 
@@ -50,10 +61,7 @@ class Driver:
         self.records: list[RoundRecord] = []
         self.totals = Totals()
         self._stop = threading.Event()
-        self.experiment = assemble(config)
-        needs = self.experiment.step_needs(self.experiment.make_strategy())
-        self.experiment.check_affordable(needs)
-        self.needs = needs
+        self.experiment, self.needs = check_runnable(config)
         self.fleet = build_fleet(self.experiment)
         try:
             self.server = Server(self.experiment, self.fleet)
@@ -180,7 +188,8 @@ class Driver:
                 run_id=run_id or None,
             )
         if not resumed:
-            self.folder.begin(self.config, {"name": identity.name, "mlflow_run_id": writer.run_id})
+            facts = {"name": identity.name, "mlflow_run_id": writer.run_id}
+            self.folder.begin(self.config, facts, self.experiment.split_as_json())
             log_setup(writer, self.experiment, self.needs)
         elif (saved := self.folder.latest()) is not None:
             snapshot, self.records = saved

@@ -8,7 +8,7 @@ import ray
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.fleet.driver import Driver, RunIdentity, check_runnable
 from profl_ray.fleet.ray_fleet import check_resources
 from profl_ray.fleet.ray_session import ray_session
 from profl_ray.server.record import RoundRecord
@@ -24,15 +24,16 @@ class DriverActor:
         self.stopping = False
 
     @ray.method(concurrency_group="train")
-    def fit(self) -> dict[str, Any] | str:
-        """Run to the end and return the summary; a user's mistake comes back as its one line."""
+    def fit(self) -> dict[str, Any] | UserError | OSError:
+        """Run to the end and return the summary; a user's mistake, or the system's, comes back as it is."""
         try:
             self.driver = Driver(self.config, self.identity)
-        except UserError as error:
-            return str(error)
-        if self.stopping:
-            self.driver.stop()
-        return self.driver.run()
+            if self.stopping:
+                self.driver.stop()
+            return self.driver.run()
+        except (UserError, OSError) as error:
+            # Raised, it would arrive inside an error of Ray's, whose text is a traceback.
+            return error
 
     @ray.method(concurrency_group="answer")
     def status(self) -> dict[str, Any]:
@@ -65,18 +66,22 @@ def start_driver(config: ExperimentConfig, identity: RunIdentity) -> Any:
 def run_on_ray(
     config: ExperimentConfig,
     identity: RunIdentity,
+    begin: Callable[[], None],
     on_round: Callable[[RoundRecord], None],
     stopping: Callable[[Callable[[], object]], AbstractContextManager[None]],
 ) -> dict[str, Any]:
     """Run a driver actor to its end and return the summary.
 
-    Calls `on_round` with each record. `stopping` is given the driver's `stop` and wraps the training, so that
-    its caller says what stops a run. Raises UserError for what the driver refuses.
+    Calls `begin` once it is known that the run can be made, `on_round` with each record. `stopping` is given
+    the driver's `stop` and wraps the training, so that its caller says what stops a run. Raises UserError for
+    what the driver refuses.
     """
+    check_runnable(config)  # Mistakes show before Ray is started.
     with ray_session():
         fleet = config.fleet
         num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
         check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor, fleet.driver_cpus)
+        begin()
         driver = start_driver(config, identity)
         done = driver.fit.remote()
         seen, ended = 0, False
@@ -89,6 +94,7 @@ def run_on_ray(
                     on_round(RoundRecord.from_json(record))
                 seen += len(records)
         result = ray.get(done)
-        if isinstance(result, str):
-            raise UserError(result)
-        return result
+        if isinstance(result, Exception):
+            raise result
+        summary: dict[str, Any] = result
+        return summary

@@ -69,7 +69,8 @@ class Exit(nn.Sequential):
 def build_exit(network: Network, block: int) -> Exit:
     """Return the exit after `block`: separable convolutions of stride 2 up to the last block's width, FC.
 
-    One for each doubling of the channels that is left, at least one (DepthFL's code: one per later block).
+    One for each doubling of the channels that is left, at least one (DepthFL's code: one per later block, of
+    two such pairs each: ours are lighter).
     """
     channels = network.block_shape(block).out_channels
     last = network.block_shape(network.num_blocks).out_channels

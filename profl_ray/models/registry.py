@@ -1,18 +1,15 @@
-"""The model families by name. A new family is one file and one line here."""
+"""The model families by name. A new family is one file in `families/`."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from profl_ray.errors import unknown_name
-from profl_ray.models.cnn import CNN
-from profl_ray.models.resnet import RESNET18, RESNET34
+from profl_ray.models import families
 from profl_ray.models.unit import Family
-from profl_ray.models.vgg import VGG11_BN, VGG16_BN
 
-FAMILIES: dict[str, Family] = {
-    "cnn": CNN,
-    "resnet18": RESNET18,
-    "resnet34": RESNET34,
-    "vgg11_bn": VGG11_BN,
-    "vgg16_bn": VGG16_BN,
-}
+FAMILIES: dict[str, Family] = {}
+for _file in sorted(module.name for module in iter_modules(families.__path__)):
+    FAMILIES |= import_module(f"{families.__name__}.{_file}").FAMILIES
 
 
 def find_family(name: str) -> Family:

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 from profl_ray.errors import UserError
 from profl_ray.training import State
 
-VERSION = 1
+VERSION = 2
 TENSORS, FACTS = "tensors.safetensors", "state.json"
 
 

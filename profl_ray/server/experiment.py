@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,10 @@ class Experiment:
             overhead_mib=config.fleet.overhead_mib,
             accelerator=config.fleet.accelerator,
         )
+
+    def split_as_json(self) -> dict[str, Any]:
+        """Return the data split as plain values."""
+        return self.split.to_json(self.data.train_labels, self.data.num_classes)
 
     def step_needs(self, strategy: Strategy) -> list[StepNeed]:
         """Return need and eligible share of every task in the strategy's schedule."""

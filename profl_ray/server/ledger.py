@@ -18,8 +18,8 @@ class Ledger:
     """Of the last round: what the cohort was sent."""
     devices_ever: set[int] = field(default_factory=set)
     """Devices whose updates were ever merged."""
-    holders: set[str] = field(default_factory=set)
-    """`step/task/device` of those who hold the frozen part: it goes down once per step."""
+    holders: dict[str, str] = field(default_factory=dict)
+    """By `step/task/device`: version of the frozen part that the device holds; each goes down once."""
     step_merges: int = 0
     """Rounds of the current step in which somebody's update was merged."""
     peaks_bytes: dict[str, int] = field(default_factory=dict)
@@ -30,21 +30,22 @@ class Ledger:
         self.rounds += 1
         self.step_merges = self.step_merges * (plan.step_round > 1) + bool(result.sums)
         self.uplink_bytes = self.downlink_bytes = 0
-        self.holders = {holder for holder in self.holders if holder.startswith(f"{plan.step_index}/")}
+        self.devices_ever |= {report.device for report in result.reports if report.failure is None}
+        current = f"{plan.step_index}/"
+        self.holders = {key: value for key, value in self.holders.items() if key.startswith(current)}
         self.enter_traffic(plan, result)
 
     def enter_traffic(self, plan: Plan, result: GroupResult) -> None:
-        """Enter what a pass of the round moved, and who took part."""
+        """Enter what a pass of the round moved."""
         for report in result.reports:
-            task = plan.states[report.task_index].task
+            state = plan.states[report.task_index]
             holder = f"{plan.step_index}/{plan.phase}{report.task_index}/{report.device}"
-            self.downlink_bytes += task.moving.num_bytes
-            if holder not in self.holders:
-                self.downlink_bytes += task.frozen.num_bytes
-                self.holders.add(holder)
+            self.downlink_bytes += state.task.moving.num_bytes
+            if self.holders.get(holder) != state.frozen_version:
+                self.downlink_bytes += state.task.frozen.num_bytes
+                self.holders[holder] = state.frozen_version
             if report.failure is None:
-                self.uplink_bytes += task.moving.num_bytes
-                self.devices_ever.add(report.device)
+                self.uplink_bytes += state.task.moving.num_bytes
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON-ready values."""
@@ -52,7 +53,7 @@ class Ledger:
             "rounds": self.rounds,
             "step_merges": self.step_merges,
             "devices_ever": sorted(self.devices_ever),
-            "holders": sorted(self.holders),
+            "holders": self.holders,
             "peaks_bytes": self.peaks_bytes,
         }
 
@@ -63,6 +64,6 @@ class Ledger:
             rounds=values["rounds"],
             step_merges=values["step_merges"],
             devices_ever=set(values["devices_ever"]),
-            holders=set(values["holders"]),
+            holders=dict(values["holders"]),
             peaks_bytes=dict(values["peaks_bytes"]),
         )

@@ -46,7 +46,7 @@ class Server:
         progress = self.strategy.progress()
         evaluation, survey = None, None
         if progress.step_ended or plan.step_round % self.config.evaluation.every_rounds == 0:
-            survey = self._survey()
+            survey = self._survey(counted=progress.step_ended)
             evaluation = self._evaluate()
         if progress.step_ended and not self.ledger.step_merges:
             raise UserError(_nobody_trained(plan, training.result))
@@ -76,7 +76,7 @@ class Server:
             num_devices_ever=len(self.ledger.devices_ever),
             uplink_bytes=self.ledger.uplink_bytes,
             downlink_bytes=self.ledger.downlink_bytes,
-            local_flops=training.local_flops + (survey.local_flops if survey else 0),
+            local_flops=training.local_flops + (survey.local_flops if survey and progress.step_ended else 0),
             seconds=perf_counter() - started,
         )
 
@@ -138,14 +138,19 @@ class Server:
             total.absorb(result)
         return total
 
-    def _survey(self) -> Pass | None:
-        """Let the strategy gather what its evaluation needs."""
+    def _survey(self, counted: bool) -> Pass | None:
+        """Let the strategy gather what its evaluation needs.
+
+        Only the survey at a step's end counts as traffic and work: a run needs no other, and how often it is
+        evaluated should not change what it costs.
+        """
         plan = self.strategy.survey()
         if plan is None:
             return None
         survey = self._pass(plan)
         self.strategy.merge_survey(survey.result.sums)
-        self.ledger.enter_traffic(plan, survey.result)
+        if counted:
+            self.ledger.enter_traffic(plan, survey.result)
         return survey
 
     def _evaluate(self) -> EvaluationSum:

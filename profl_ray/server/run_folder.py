@@ -1,4 +1,4 @@
-"""The folder of one run: `run.json`, `config.yaml`, `records.jsonl` and `checkpoints/`."""
+"""The folder of one run: `run.json`, `config.yaml`, `partition.json`, `records.jsonl`, `checkpoints/`."""
 
 import json
 import shutil
@@ -22,9 +22,10 @@ class RunFolder:
         self.records_path = path / "records.jsonl"
         self.checkpoints_path = path / "checkpoints"
 
-    def begin(self, config: ExperimentConfig, facts: dict[str, Any]) -> None:
-        """Create the folder with the resolved configuration and the run's facts (such as its MLflow run)."""
+    def begin(self, config: ExperimentConfig, facts: dict[str, Any], split: dict[str, Any]) -> None:
+        """Create the folder with the resolved configuration, the data split and the run's facts."""
         self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "partition.json").write_text(json.dumps(split))
         (self.path / "config.yaml").write_text(to_yaml(config))
         (self.path / "run.json").write_text(json.dumps(facts))
 
@@ -34,7 +35,7 @@ class RunFolder:
         return (self.path / "run.json").exists()
 
     def facts(self) -> dict[str, Any]:
-        """Return what `begin` noted."""
+        """Return what `begin` noted, such as the MLflow run."""
         return json.loads((self.path / "run.json").read_text())
 
     def config(self) -> ExperimentConfig:
@@ -43,6 +44,13 @@ class RunFolder:
         if not path.exists():
             raise UserError(f"{self.path} is not the folder of a run: it has no config.yaml")
         return from_yaml(path.read_text(), source=str(path))
+
+    def read_records(self) -> list[RoundRecord]:
+        """Return the records as they stand, without a last line that is still being written."""
+        if not self.records_path.exists():
+            return []
+        *lines, _ = self.records_path.read_text().split("\n")
+        return [RoundRecord.from_json(json.loads(line)) for line in lines]
 
     def append(self, record: RoundRecord) -> None:
         """Append a round's record."""

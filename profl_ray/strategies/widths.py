@@ -5,7 +5,7 @@ over the devices that own it, and stays as it is where nobody does.
 
 Batch norm is static: batch statistics in training, and before an evaluation one forward pass of the complete
 network over the cohort gives the running statistics. Devices take part in it that can afford a forward pass
-(it keeps no activations, gradients or momenta); what it sends and computes is counted.
+(it keeps no activations, gradients or momenta). What it sends and computes is counted once, at the end.
 """
 
 from collections.abc import Mapping

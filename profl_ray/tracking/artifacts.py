@@ -13,10 +13,8 @@ from profl_ray.tracking.null import Writer
 
 def log_setup(writer: Writer, experiment: Experiment, needs: Sequence[StepNeed]) -> None:
     """Log what is known before the first round."""
-    data = experiment.data
     writer.log_text(to_yaml(experiment.config), "config.yaml")
-    partition = experiment.split.to_json(data.train_labels, data.num_classes)
-    writer.log_json(partition, "federation/partition.json")
+    writer.log_json(experiment.split_as_json(), "federation/partition.json")
     writer.log_json([round(float(quota), 4) for quota in experiment.quotas_mib], QUOTAS_PATH)
     writer.log_table("memory", memory_columns(experiment, needs))
 

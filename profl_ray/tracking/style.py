@@ -94,8 +94,9 @@ def panels(
 
 @styled
 def save(figure: Figure, target: Any, kind: str = "svg") -> None:
-    """Write the figure to a file or stream as `svg` or `png`; SVG comes out the same every time."""
-    figure.savefig(target, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    """Write the figure to a file or stream as `svg`, `pdf` or `png`, the same every time."""
+    dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    figure.savefig(target, format=kind, metadata=dates.get(kind))
 
 
 def line_style(index: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from profl_ray.training.orders import DeviceReport, TaskState
 from profl_ray.training.task import LocalTask
@@ -18,12 +18,34 @@ def flops_per_image(task: LocalTask) -> float:
     A multiplication and an addition count as two. Convolutions and matrix products only: the rest is below
     1 % of them.
     """
-    with FakeTensorMode(), FlopCounterMode(display=False) as counter:
+    counting = FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward}
+    )
+    with FakeTensorMode(), counting as counter:
         model = task.build()
         images = torch.empty(task.batch_size, *task.image_shape)
         labels = torch.zeros(task.batch_size, dtype=torch.int64)
         task.train_batch(model, task.make_optimizer(model), images, labels)
     return counter.get_total_flops() / task.batch_size
+
+
+def _convolution_backward(
+    grad_shape: Sequence[int],
+    in_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    bias: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    transposed: bool,
+    output_padding: object,
+    groups: int,
+    wanted: Sequence[bool],
+    out_shape: object,
+) -> int:
+    """Count a gradient like a forward pass; torch's formula counts those of grouped weights too often."""
+    forward: int = conv_flop_count(list(in_shape), list(weight_shape), list(grad_shape), transposed)
+    return forward * (wanted[0] + wanted[1])
 
 
 def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport]) -> int:

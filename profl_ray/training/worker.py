@@ -62,6 +62,9 @@ class DeviceWorker:
         self.split = split
         self.settings = settings
         self.device = torch.device(settings.accelerator)
+        if self.device.type == "cuda":
+            # By number: the allocator's limit takes no other.
+            self.device = torch.device("cuda", torch.cuda.current_device())
         self.normaliser = Normaliser(data.mean, data.std)
         self.residents: dict[LocalTask, _Resident] = {}
 
@@ -100,9 +103,14 @@ class DeviceWorker:
                 if reason := demand.refusal(quota_mib):
                     raise MemoryQuotaExceeded(device, state.task.step, demand.mib, quota_mib, reason)
             demand_mib = order.demands[device_order.task_index].mib
-            loss, moving = self._train_capped(order, device_order, state, demand_mib)
+            reached, moving = self._train_capped(order, device_order, state, demand_mib)
             # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
-            sums[device_order.task_index] = TaskSum(moving * np.float32(len(indices)), len(indices))
+            with np.errstate(over="ignore"):
+                total = moving * np.float32(len(indices))
+            if not (math.isfinite(reached) and np.isfinite(total).all()):
+                raise NonFiniteUpdate(f"device {device} sent NaN or infinity in {state.task.step}")
+            loss = reached
+            sums[device_order.task_index] = TaskSum(total, len(indices))
         except (MemoryQuotaExceeded, NonFiniteUpdate) as error:
             failure = str(error)
         report = DeviceReport(
@@ -130,15 +138,17 @@ class DeviceWorker:
             if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
             raise MemoryQuotaExceeded(
-                device_order.device, task.step, demand_mib, device_order.quota_mib, "stopped by the cap"
+                device_order.device,
+                task.step,
+                demand_mib,
+                device_order.quota_mib,
+                f"stopped by the cap: it grew by more than the quota and {settings.overhead_mib:g} MiB",
             ) from error
         finally:
             model.zero_grad(set_to_none=True)
             if task.drifts:
                 self.residents[task].frozen_version = ""
         moving = task.moving.collect(state_tensors(model))
-        if not (math.isfinite(loss) and np.isfinite(moving).all()):
-            raise NonFiniteUpdate(f"device {device_order.device} sent NaN or infinity in {task.step}")
         return loss, moving
 
     def _resident(self, state: TaskState) -> nn.Module:

@@ -1,8 +1,8 @@
 """A comparison: methods of several papers, each with several seeds, on the same federation.
 
-It is a sweep like any other, over `method` and `seed`. Data split, quotas and random streams depend on the
-seed and the recipe, not on the method; the cohorts of two methods are equal where the same devices are
-eligible.
+It is a sweep like any other, over `method` and `seed`. Data split and random streams depend on the seed and
+the recipe, quotas on a seed of their own (`federation.quotas.seed`; null: the root seed), none of them on the
+method; the cohorts of two methods are equal where the same devices are eligible.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """What a trial asks of the cluster, computed from the very configuration that makes its actors."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from profl_ray.config import ExperimentConfig
@@ -26,15 +27,22 @@ def placement_group(config: ExperimentConfig) -> Any:
     return PlacementGroupFactory(trial_bundles(config))
 
 
-def check_cluster(config: ExperimentConfig, cluster: dict[str, float]) -> None:
-    """Raise UserError, with the numbers, if `cluster` (total resources) can never hold one trial.
+def check_cluster(config: ExperimentConfig, nodes: Sequence[Mapping[str, float]]) -> None:
+    """Raise UserError, with the numbers, if the nodes (resources of each) can never hold one trial.
 
     Tune would wait for ever, silently.
     """
     bundles = trial_bundles(config)
     for kind in ("CPU", "GPU"):
         needed = sum(bundle.get(kind, 0.0) for bundle in bundles)
-        present = cluster.get(kind, 0.0)
+        present = sum(node.get(kind, 0.0) for node in nodes)
+        most = max((bundle.get(kind, 0.0) for bundle in bundles), default=0.0)
+        largest = max((node.get(kind, 0.0) for node in nodes), default=0.0)
+        if most > largest + 1e-6 and needed <= present + 1e-6:
+            raise UserError(
+                f"no node is large enough: one client actor needs {most:g} {kind}, the largest node has "
+                f"{largest:g} (mend: fleet.{kind.lower()}s_per_actor)"
+            )
         if needed > present + 1e-6:  # ten times 0.7 is a little more than 7
             raise UserError(
                 f"the cluster is too small: a trial needs {needed:g} {kind} (driver and {len(bundles) - 1} "

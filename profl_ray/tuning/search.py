@@ -1,5 +1,6 @@
 """From a search space to Tune's own words: parameter space, search algorithm, scheduler."""
 
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -41,6 +42,9 @@ def search_algorithm(search: Search, seed: int, max_concurrent: int | None = Non
     return OptunaSearch(metric=METRIC, mode="max", seed=seed)
 
 
-def make_scheduler(scheduler: Scheduler) -> Any:
-    """Return Tune's scheduler: all trials to their end, or the best half at equal numbers of grown units."""
-    return FIFOScheduler() if scheduler == "fifo" else GrownRungs()
+def make_scheduler(scheduler: Scheduler, trials: Path) -> Any:
+    """Return Tune's scheduler: all trials to their end, or the best half at equal numbers of grown units.
+
+    trials: the folder of the trials' run folders.
+    """
+    return FIFOScheduler() if scheduler == "fifo" else GrownRungs(trials)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from profl_ray.config import ExperimentConfig
+from profl_ray.config import ExperimentConfig, ModelConfig
 from profl_ray.config.load import from_yaml, load_experiment, resumed_config, to_yaml
 from profl_ray.errors import Unaffordable, UserError
-from profl_ray.models import find_family
+from profl_ray.models import balanced_partition, check_partition, find_family
 from profl_ray.server.experiment import assemble
 from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.interrupt import tune_stops_on_signal
@@ -52,12 +52,26 @@ class SweepOutcome:
 def base_config(request: SweepRequest) -> ExperimentConfig:
     """Return the configuration that the trials share; checks every combination of a grid."""
     space = request.space
+    for override in request.overrides:
+        key = override.partition("=")[0]
+        if key in space.parameters:
+            raise UserError(
+                f"{override}: the space {space.name!r} sweeps {key}, so a value for all trials has no effect "
+                "(write a space of your own in tune_spaces/)"
+            )
     config = load_experiment(space.recipe, [*space.overrides, *request.overrides]).with_absolute_paths()
     if (request.search or space.search) == "grid":
         for settings in space.grid():
-            trial = space.configure(config, settings)
-            find_family(trial.model.name)
+            _check_partition(space.configure(config, settings).model)
     return config
+
+
+def _check_partition(model: ModelConfig) -> None:
+    stages = find_family(model.name).stages
+    if isinstance(model.partition, int):
+        balanced_partition([1.0] * sum(stages), model.partition)
+    else:
+        check_partition(model.partition, stages, model.name)
 
 
 def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome:
@@ -65,7 +79,7 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     config = base_config(request)
     root = config.storage.root
     _check_resources(request, config)
-    _check_trainable(request, config)
+    check_trainable(request, config)
     name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
     folder = root / name
     uri = experiment_id = parent = None
@@ -112,7 +126,7 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
     return _fit(request, config, name, state, say, resume=True)
 
 
-def _trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[ExperimentConfig]:
+def trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[ExperimentConfig]:
     """Return the configuration of every trial of a grid; of other searches, what the trials start from."""
     if (request.search or request.space.search) == "grid":
         return [request.space.configure(config, settings) for settings in request.space.grid()]
@@ -122,17 +136,18 @@ def _trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[Expe
 def _check_resources(request: SweepRequest, config: ExperimentConfig) -> None:
     import ray
 
-    for trial in _trial_configs(request, config):
-        check_cluster(trial, ray.cluster_resources())
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for trial in trial_configs(request, config):
+        check_cluster(trial, nodes)
 
 
-def _check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
+def check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
     """Put trials together until one can be trained; raise the first one's error if none can.
 
     So a mistake that all share shows before anything is written.
     """
     first: Unaffordable | None = None
-    for trial in _trial_configs(request, config):
+    for trial in trial_configs(request, config):
         try:
             experiment = assemble(trial)
             experiment.check_affordable(experiment.step_needs(experiment.make_strategy()))
@@ -155,7 +170,7 @@ def _fit(
     from ray import tune
 
     from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
-    from profl_ray.tuning.trial import METRIC, TIME, ProFLTrial, SweepContext
+    from profl_ray.tuning.trial import METRIC, TIME, TRIALS, ProFLTrial, SweepContext
     from profl_ray.tuning.view import SweepView
 
     space = request.space
@@ -183,7 +198,7 @@ def _fit(
             tune_config=tune.TuneConfig(
                 num_samples=num_samples,
                 search_alg=search_algorithm(search, config.seed, request.max_concurrent),
-                scheduler=make_scheduler(request.scheduler or space.scheduler),
+                scheduler=make_scheduler(request.scheduler or space.scheduler, folder / TRIALS),
                 max_concurrent_trials=request.max_concurrent,
             ),
             run_config=tune.RunConfig(

@@ -21,6 +21,8 @@ Accuracy inside a step is not comparable between trials: they train other sub-mo
 """
 TIME = "units_grown"
 """Units trained for good: at the same count, trials have grown equally much of the same network."""
+TRIALS = "trials"
+"""In a sweep's folder: the trials' run folders."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class SweepContext:
     config: ExperimentConfig
     space: SearchSpace
     folder: Path
-    """The sweep's folder; trials keep their runs in `trials/` below it."""
+    """The sweep's folder; trials keep their runs in `TRIALS` below it."""
     uri: str | None
     experiment_id: str
     parent_run_id: str | None
@@ -106,15 +108,14 @@ class ProFLTrial(tune.Trainable):
             self.driver = None
 
     def _note(self, record: RoundRecord) -> None:
-        # Methods without growing steps finish all units with their last round.
-        grown = record.step_ended and (record.stage == "grow" or record.units_grown > 0)
-        if grown and record.test_accuracy is not None:
-            self.grown_accuracy = record.test_accuracy
+        accuracy = accuracy_of_growth(record)
+        if accuracy is not None:
+            self.grown_accuracy = accuracy
 
     def _identity(self) -> RunIdentity:
         context = self.context
         return RunIdentity(
-            folder=context.folder / "trials" / self.trial_id,
+            folder=context.folder / TRIALS / self.trial_id,
             name=trial_name(self.settings),
             uri=context.uri,
             experiment_id=context.experiment_id,
@@ -134,6 +135,13 @@ class ProFLTrial(tune.Trainable):
         )
         writer.log_summary({"participation": 0.0})
         writer.finish("FINISHED")
+
+
+def accuracy_of_growth(record: RoundRecord) -> float | None:
+    """Return the accuracy with which a round ended a growing step; None if it did not."""
+    # Methods without growing steps finish all units with their last round.
+    grown = record.step_ended and (record.stage == "grow" or record.units_grown > 0)
+    return record.test_accuracy if grown else None
 
 
 def _plain(value: Any) -> str:

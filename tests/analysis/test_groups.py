@@ -27,9 +27,7 @@ def groups(rows):
 
 
 def test_seeds_of_a_setting_are_taken_together(rows, groups):
-    assert [group.settings for group in groups] == [
-        {"method": name} for name in ("profl", "ideal", "exclusive")
-    ]
+    assert [group.label for group in groups] == ["ideal", "profl", "exclusive"]
     for group in groups[:2]:
         accuracies = [row.accuracy for row in rows if row.settings["method"] == group.settings["method"]]
         assert group.accuracy == pytest.approx(fmean(accuracies))
@@ -38,7 +36,7 @@ def test_seeds_of_a_setting_are_taken_together(rows, groups):
 
 
 def test_what_nobody_can_afford_is_not_ranked(groups):
-    assert [group.rank for group in groups] == [1, 2, None]
+    assert [group.rank for group in groups] == [None, 1, None], "the reference has no rank either"
     assert groups[-1].outcome == "n/a"
     assert groups[-1].accuracy is None and groups[-1].spread is None
 
@@ -63,7 +61,7 @@ def test_late_accuracy_is_a_mean_inside_the_last_step(rows):
     row = rows[0]
     last_step = row.trial.records[-1].step_index
     seen = [r.test_accuracy for r in row.trial.records if r.step_index == last_step and r.test_accuracy]
-    assert row.late_accuracy == pytest.approx(fmean(seen[-5:]))
+    assert row.late_accuracy == pytest.approx(fmean(seen[-3:]))
 
 
 def test_accuracy_within_a_budget_is_the_last_one_that_it_paid_for(rows):
@@ -100,7 +98,8 @@ def test_the_mean_of_curves_ends_at_the_mean_of_their_ends():
     first = (np.array([0.0, 10.0]), np.array([0.0, 1.0]))
     second = (np.array([2.0, 20.0]), np.array([0.5, 0.5]))
     grid, mean, least, most = mean_curve([first, second])
-    assert (grid[0], grid[-1]) == (2.0, 15.0)
+    assert (grid[0], grid[-1]) == (1.0, 15.0)
+    assert mean[0] == pytest.approx(0.25)
     assert mean[-1] == pytest.approx(0.75)
     assert (least[-1], most[-1]) == (0.5, 1.0)
 

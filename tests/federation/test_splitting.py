@@ -97,8 +97,14 @@ def test_the_digest_sees_sizes_and_indices():
     assert digest([0, 1], [2]) == digest([0, 1], [2])
 
 
-def test_json_tells_digest_sizes_and_histogram():
+def test_json_tells_digest_sizes_histogram_and_indices():
     labels = np.array([0, 1, 1, 0])
     split = DataSplit((np.array([0, 1, 2]), np.array([3])))
     told = json.loads(json.dumps(split.to_json(labels, 2)))
-    assert told == {"digest": split.digest, "sizes": [3, 1], "histogram": [[1, 2], [1, 0]]}
+    indices = [[0, 1, 2], [3]]
+    assert told == {
+        "digest": split.digest,
+        "sizes": [3, 1],
+        "histogram": [[1, 2], [1, 0]],
+        "indices": indices,
+    }

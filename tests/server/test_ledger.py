@@ -7,13 +7,14 @@ from profl_ray.training import DeviceReport, GroupResult
 MOVING, FROZEN = 100, 1000
 
 
-def make_plan(step_index=0, num_tasks=1, step_round=1):
+def make_plan(step_index=0, num_tasks=1, step_round=1, version="0"):
     states = tuple(
         SimpleNamespace(
             task=SimpleNamespace(
                 moving=SimpleNamespace(num_bytes=MOVING * 10**index),
                 frozen=SimpleNamespace(num_bytes=FROZEN * 10**index),
-            )
+            ),
+            frozen_version=version,
         )
         for index in range(num_tasks)
     )
@@ -46,6 +47,20 @@ def test_the_frozen_part_goes_down_once_per_step_and_device():
     ledger.enter(make_plan(1), result_of(1, 2))
     assert ledger.downlink_bytes == 2 * (MOVING + FROZEN), "another step, another frozen part"
     assert ledger.rounds == 4
+
+
+def test_a_frozen_part_that_changed_goes_down_again():
+    ledger = Ledger()
+    for version in ("1", "1", "2"):
+        ledger.enter(make_plan(version=version), result_of(1))
+    assert ledger.downlink_bytes == MOVING + FROZEN
+
+
+def test_a_pass_beside_the_training_has_traffic_but_nobody_takes_part_in_it():
+    ledger = Ledger()
+    ledger.enter(make_plan(), result_of(1))
+    ledger.enter_traffic(make_plan(version="statistics"), result_of(2))
+    assert (ledger.uplink_bytes, ledger.devices_ever) == (2 * MOVING, {1})
 
 
 def test_steps_whose_numbers_begin_alike_are_not_confused():

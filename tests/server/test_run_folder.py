@@ -19,7 +19,7 @@ def snapshot(rounds):
 def folder(tmp_path):
     folder = RunFolder(tmp_path / "deep" / "run")
     assert not folder.exists
-    folder.begin(short_config(tmp_path), {"name": "run", "mlflow_run_id": "abc"})
+    folder.begin(short_config(tmp_path), {"name": "run", "mlflow_run_id": "abc"}, {"digest": "d"})
     return folder
 
 

@@ -1,8 +1,10 @@
 """Operations of local training, held against sums done by hand."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
@@ -29,6 +31,23 @@ def test_a_frozen_prefix_costs_its_forward_pass_alone() -> None:
     # Gradients of weights for all that trains, of inputs for all but the first of them.
     backward = 2 * (CONVOLUTIONS[2] + CONVOLUTIONS[3] + FC) - CONVOLUTIONS[2]
     assert flops_per_image(task("units.2.", "units.3.", "head.")) == pytest.approx(2 * (forward + backward))
+
+
+def test_gradients_of_convolutions_per_channel_count_like_their_forward_passes() -> None:
+    def depthwise(images, labels):
+        layer = torch.nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+        return layer(images).mean()
+
+    fake = SimpleNamespace(
+        batch_size=4,
+        image_shape=(8, 6, 6),
+        build=torch.nn.Identity,
+        make_optimizer=lambda model: None,
+        train_batch=lambda model, optimizer, images, labels: depthwise(images, labels).backward(),
+    )
+    forward = 2 * 6 * 6 * 8 * 9
+    # The images need no gradient.
+    assert flops_per_image.__wrapped__(fake) == pytest.approx(2 * forward)
 
 
 def test_a_round_counts_images_and_epochs_of_those_who_trained() -> None:

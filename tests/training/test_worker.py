@@ -135,11 +135,11 @@ def test_a_nan_update_leaves_no_trace_in_the_others():
 @pytest.mark.parametrize(
     ("demand", "quota_mib", "words"),
     [
-        (Demand(2.0, 1.0), 1.5, "need 2.00 MiB > quota 1.50 MiB (predicted, before training)"),
+        (Demand(2.0, 1.0), 1.5, "need 2.00 MiB, quota 1.50 MiB (predicted, before training)"),
         (
             Demand(1.0, 9.0),
             1.5,
-            "need 9.00 MiB > quota 1.50 MiB (measured, beyond the estimator's stated error)",
+            "need 9.00 MiB, quota 1.50 MiB (measured, beyond the estimator's stated error)",
         ),
     ],
 )

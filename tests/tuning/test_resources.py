@@ -26,19 +26,26 @@ def test_an_actor_per_device_is_a_bundle_per_device(tmp_path):
 
 
 def test_a_cluster_that_is_too_small_is_told_with_the_numbers(tmp_path):
-    check_cluster(config(tmp_path, *RAY), {"CPU": 1.5})
+    check_cluster(config(tmp_path, *RAY), [{"CPU": 0.5}, {"CPU": 1.0}])
     with pytest.raises(UserError) as told:
-        check_cluster(config(tmp_path, *RAY, "fleet.driver_cpus=1"), {"CPU": 2.0, "memory": 1e9})
+        check_cluster(config(tmp_path, *RAY, "fleet.driver_cpus=1"), [{"CPU": 2.0, "memory": 1e9}])
     assert "needs 2.5 CPU (driver and 3 client actors), the cluster has 2 (" in str(told.value)
     assert "fleet.num_actors" in str(told.value) and "fleet.cpus_per_actor" in str(told.value)
 
 
 def test_a_cluster_without_gpus_is_told_too(tmp_path):
     with pytest.raises(UserError, match=r"needs 1\.5 GPU .* has 0 .*fleet\.gpus_per_actor"):
-        check_cluster(config(tmp_path, *RAY, "fleet.gpus_per_actor=0.5"), {"CPU": 8.0})
+        check_cluster(config(tmp_path, *RAY, "fleet.gpus_per_actor=0.5"), [{"CPU": 8.0}])
 
 
 def test_the_sum_of_many_small_shares_is_not_more_than_the_whole(tmp_path):
     many = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=10", "fleet.cpus_per_actor=0.7")
     assert sum(bundle.get("CPU", 0.0) for bundle in trial_bundles(many)) > 7.0
-    check_cluster(many, {"CPU": 7.0})
+    check_cluster(many, [{"CPU": 7.0}])
+
+
+def test_an_actor_that_fits_no_node_is_told_though_the_sum_would_do(tmp_path):
+    wide = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=1", "fleet.cpus_per_actor=3")
+    check_cluster(wide, [{"CPU": 1.0}, {"CPU": 3.0}])
+    with pytest.raises(UserError, match=r"one client actor needs 3 CPU, the largest node has 2 "):
+        check_cluster(wide, [{"CPU": 2.0}, {"CPU": 2.0}])

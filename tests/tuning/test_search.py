@@ -1,9 +1,11 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from profl_ray.errors import UserError
 from profl_ray.server.record import RoundRecord
+from profl_ray.server.run_folder import RunFolder
 from profl_ray.tuning import Choice, Range
 from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
@@ -33,12 +35,12 @@ def test_a_search_draws_from_the_domains(search):
 def test_the_scheduler_is_chosen_by_name():
     from ray.tune.schedulers import FIFOScheduler
 
-    assert type(make_scheduler("fifo")) is FIFOScheduler
-    assert isinstance(make_scheduler("asha"), GrownRungs)
+    assert type(make_scheduler("fifo", Path("trials"))) is FIFOScheduler
+    assert isinstance(make_scheduler("asha", Path("trials")), GrownRungs)
 
 
-def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds():
-    asha = GrownRungs()
+def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_path):
+    asha = GrownRungs(tmp_path)
 
     def judge(trial_id, units_grown, grown_accuracy):
         result = {"units_grown": units_grown, "grown_accuracy": grown_accuracy, "training_iteration": 99}
@@ -52,6 +54,29 @@ def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds():
     assert judge("c", 2, 0.7) == "CONTINUE"
     assert judge("a", 4, 0.3) == "CONTINUE", "accuracies of smaller networks do not count here"
     assert judge("d", 2, 0.6) == "CONTINUE", "two of four are kept, ties too"
+
+
+def test_asha_remembers_after_a_resume_what_trials_reached_before(tmp_path):
+    def played(name, *ends):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        for units, accuracy in ends:
+            values = record("grow", True, units, accuracy).__dict__
+            folder.append(RoundRecord(**values | {"cohort": (), "trained": (), "failed": {}}))
+
+    played("good", (2, 0.8), (4, 0.9))
+    played("going on", (2, 0.5))
+    with (tmp_path / "good" / "records.jsonl").open("a") as file:
+        file.write('{"torn')
+    asha = GrownRungs(tmp_path)
+
+    def judge(trial_id, units_grown, grown_accuracy):
+        result = {"units_grown": units_grown, "grown_accuracy": grown_accuracy}
+        return asha.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
+
+    assert judge("new", 2, 0.4) == "STOP", "not among the better two of 0.8, 0.5, 0.4"
+    assert judge("going on", 2, 0.5) == "CONTINUE", "judged before"
+    assert judge("going on", 4, 0.7) == "STOP"
 
 
 def test_the_number_of_trials_at_the_same_time_is_kept_by_a_grid_too():

@@ -35,4 +35,4 @@ class SmallCNN:
         return units
 
 
-CNN = SmallCNN()
+FAMILIES = {"cnn": SmallCNN()}

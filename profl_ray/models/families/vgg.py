@@ -46,5 +46,4 @@ def _unit(layers: list[nn.Module]) -> Unit:
     )
 
 
-VGG11_BN = VGG("A", stages=(4, 4))
-VGG16_BN = VGG("D", stages=(4, 3, 6))
+FAMILIES = {"vgg11_bn": VGG("A", stages=(4, 4)), "vgg16_bn": VGG("D", stages=(4, 3, 6))}

@@ -49,5 +49,4 @@ def _residual(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
     return BasicBlock(in_channels, out_channels, stride, downsample)
 
 
-RESNET18 = ResNet((2, 2, 2, 2))
-RESNET34 = ResNet((3, 4, 6, 3))
+FAMILIES = {"resnet18": ResNet((2, 2, 2, 2)), "resnet34": ResNet((3, 4, 6, 3))}
