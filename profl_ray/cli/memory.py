@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def memory(
     overrides: Overrides = None,
-    model: Annotated[str, typer.Option(help="cnn, resnet18, resnet34, vgg11_bn or vgg16_bn.")] = "resnet18",
+    model: Annotated[
+        str, typer.Option(help="cnn, resnet18, resnet34, vgg11_bn, vgg16_bn or one of yours.")
+    ] = "resnet18",
     batch_size: Annotated[int, typer.Option(help="Images per optimizer step.")] = 128,
     width: Annotated[float, typer.Option(help="Multiplier of every layer's channels.")] = 1.0,
     partition: Annotated[
@@ -23,7 +25,9 @@ def memory(
         str,
         typer.Option(metavar="LOW-HIGH|FILE", help="Quotas: uniform in MB, or a file with one MiB a line."),
     ] = "100-900",
-    devices: Annotated[int, typer.Option(help="Number of devices.")] = 100,
+    devices: Annotated[
+        int | None, typer.Option(help="Number of devices; default: 100, or the lines of the quota file.")
+    ] = None,
     image: Annotated[str, typer.Option(metavar="CxHxW", help="Shape of an image.")] = "3x32x32",
     classes: Annotated[int, typer.Option(min=1, help="Number of labels.")] = 10,
     plot: Annotated[Path | None, typer.Option(help="Write a figure (.png or .svg).")] = None,
@@ -39,14 +43,16 @@ def memory(
 
     if plot is not None:
         _check_plot(plot)
+    kind, num_quotas = _quota_settings(quotas)
+    num_devices = devices if devices is not None else num_quotas or 100
     settings = [
         f"model.name={model}",
         f"model.width={width}",
         f"model.partition={partition}",
         f"training.batch_size={batch_size}",
-        f"federation.num_devices={devices}",
-        f"federation.cohort_size={min(20, devices)}",
-        *_quota_settings(quotas),
+        f"federation.num_devices={num_devices}",
+        f"federation.cohort_size={min(20, num_devices)}",
+        *kind,
     ]
     config = load_experiment("paper", [*settings, *(overrides or [])])
     table = memory_table(config, _shape(image), classes, need_estimator(config.storage.root))
@@ -57,15 +63,19 @@ def memory(
         print_json(_as_json(table))
 
 
-def _quota_settings(quotas: str) -> list[str]:
+def _quota_settings(quotas: str) -> tuple[list[str], int]:
+    """Return the settings that --quotas stands for, and how many quotas a file has (0: it is no file)."""
+    from profl_ray.federation.quotas import read_quotas
+
     low, dash, high = quotas.partition("-")
     if dash and low.isdecimal() and high.isdecimal():
         return [
             "federation.quotas.name=uniform_mb",
             f"federation.quotas.low_mb={low}",
             f"federation.quotas.high_mb={high}",
-        ]
-    return ["federation.quotas.name=file", f"federation.quotas.path={quotas}"]
+        ], 0
+    settings = ["federation.quotas.name=file", f"federation.quotas.path={quotas}"]
+    return settings, len(read_quotas(Path(quotas)))
 
 
 def _shape(image: str) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@ import pytest
 
 from profl_ray import __version__
 
-COMMANDS = ("run", "sweep", "demo", "memory", "report", "ui")
+COMMANDS = ("run", "sweep", "compare", "demo", "memory", "report", "ui")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -24,9 +24,10 @@ def test_options_are_documented(profl_ray, monkeypatch):
     expected = {
         "run": ("--resume", "--json", "KEY=VALUE"),
         "sweep": ("--search", "--scheduler", "--num-samples", "--max-concurrent", "--resume", "--json"),
+        "compare": ("--strategies", "--seeds", "--max-concurrent", "--resume", "--json", "KEY=VALUE"),
         "demo": ("--space", "--storage-root", "--cpus"),
         "memory": ("--model", "--width", "--partition", "--quotas", "--plot", "--json"),
-        "report": ("--output", "--csv"),
+        "report": ("--output", "--csv", "--figures", "--markdown", "--steps"),
         "ui": ("--storage-root", "--host", "--port"),
     }
     for command, options in expected.items():

@@ -70,7 +70,7 @@ def test_quotas_from_a_file_decide_who_can_afford_what(memory, tmp_path):
     needs = [row["need_mib"] for row in (*full["steps"], full["full"])]
     quotas = [*needs, 0.001]
     (tmp_path / "quotas.txt").write_text("# MiB\n" + "".join(f"{quota!r}\n" for quota in quotas))
-    options = ("--partition", "[2,2]", "--quotas", tmp_path / "quotas.txt", "--devices", len(quotas))
+    options = ("--partition", "[2,2]", "--quotas", tmp_path / "quotas.txt")
     table = last_line(memory(*options, "--json"))
     for row in (*table["steps"], table["full"]):
         affording = sum(quota >= row["need_mib"] for quota in quotas)
