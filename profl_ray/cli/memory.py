@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def memory(
     overrides: Overrides = None,
     model: Annotated[
-        str, typer.Option(help="cnn, resnet18, resnet34, vgg11_bn, vgg16_bn or one of yours.")
+        str, typer.Option(help="cnn, resnet18, resnet34, vgg11_bn, vgg16_bn, yours.")
     ] = "resnet18",
     batch_size: Annotated[int, typer.Option(help="Images per optimizer step.")] = 128,
     width: Annotated[float, typer.Option(help="Multiplier of every layer's channels.")] = 1.0,
