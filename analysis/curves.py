@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.groups import Group
 from analysis.rows import MIB, Row
-from profl_ray.tracking.style import INK, line_style, message, panels, percent, styled
+from profl_ray.tracking.style import FILLS, INK, line_style, message, panels, percent, styled
 
 MAX_LINES = 12
 NUM_POINTS = 60
@@ -103,7 +103,7 @@ def participation_bars(groups: Sequence[Group]) -> Figure:
         return figure
     for line, group in enumerate(shown):
         for shift, share, fill, hatch in (
-            (-0.19, group.participation, "#9cc3e0", ""),
+            (-0.19, group.participation, FILLS["shrink"], ""),
             (0.19, group.took_part, "white", "////"),
         ):
             if share is None:
@@ -117,7 +117,7 @@ def participation_bars(groups: Sequence[Group]) -> Figure:
                 va="center",
                 fontsize=7.5,
             )
-    axes.barh(0, 0, color="#9cc3e0", edgecolor="#555555", label="can afford the step (mean over rounds)")
+    axes.barh(0, 0, color=FILLS["shrink"], ec="#555555", label="can afford a step (mean over rounds)")
     axes.barh(0, 0, color="white", hatch="////", edgecolor="#555555", label="took part at least once")
     axes.set_yticks(range(len(shown)), [group.label for group in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -126,7 +126,7 @@ def participation_bars(groups: Sequence[Group]) -> Figure:
     axes.grid(False, axis="y")
     percent(axes, "x")
     axes.set_xlabel("Share of all devices")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42 / max(1, 0.3 * len(shown))), ncols=2)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 

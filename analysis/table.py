@@ -74,8 +74,8 @@ def as_csv(rows: Sequence[Row]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     swept = [name for name in names if name != "trial"]
-    results = ("accuracy", "peak_mib", "reduction", "participation", "rounds")
-    traffic = ("uplink_mib", "downlink_mib", "seconds")
+    results = ("accuracy", "late_accuracy", "peak_mib", "reduction", "participation", "took_part", "rounds")
+    traffic = ("uplink_mib", "downlink_mib", "tflop", "seconds")
     writer.writerow(["rank", "trial", "outcome", *swept, *results, "rounds_by_step", *traffic, "reason"])
     for row in rows:
         writer.writerow(

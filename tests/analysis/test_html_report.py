@@ -2,7 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from synthetic_sweep import make_sweep
+from synthetic_sweep import make_comparison, make_sweep
 
 from analysis import result_rows, write_report
 from analysis.verdict import headline, reasons
@@ -57,3 +57,11 @@ def test_a_run_without_settings_or_rounds_has_a_report(tmp_path):
     text = write_report(replace(sweep, trials=[trial]), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "trial-01 reached" in text
     assert "No configuration was recorded." in text
+
+
+def test_a_comparison_has_means_equal_work_and_every_trial(tmp_path):
+    page = write_report(make_comparison(), tmp_path / "report.html").read_text()
+    for heading in ("Results over seeds", "Accuracy at equal work", "Every trial"):
+        assert f"<h2>{heading}</h2>" in page
+    assert page.count("<details") == 6 + 1
+    assert "Results over seeds" not in write_report(make_sweep(), tmp_path / "other.html").read_text()

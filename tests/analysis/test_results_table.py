@@ -78,3 +78,10 @@ def test_no_trials_make_an_empty_table():
     rows = result_rows(replace(make_sweep(), trials=[]))
     assert len(as_text(rows).splitlines()) == 2
     assert as_csv(rows).count("\n") == 1
+
+
+def test_late_accuracy_is_a_mean_inside_the_last_step(rows):
+    records = rows[0].trial.records
+    last_step = records[-1].step_index
+    seen = [r.test_accuracy for r in records if r.step_index == last_step and r.test_accuracy is not None]
+    assert rows[0].late_accuracy == pytest.approx(sum(seen[-3:]) / 3)
