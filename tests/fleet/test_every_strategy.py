@@ -20,10 +20,8 @@ SKEWED = (
     "federation.quotas.shares=[0.34,0.33,0.33]",
     "evaluation.every_rounds=2",
 )
-FLEETS = {
-    "two_actors": {"backend": "ray", "num_actors": 2},
-    "actor_per_device": {"backend": "ray", "actor_per_device": True},
-}
+# Two actors, so that groups end in any order; test_contract.py has more fleets, for one strategy.
+TWO_ACTORS = {"backend": "ray", "num_actors": 2}
 
 
 @pytest.mark.ray
@@ -32,8 +30,7 @@ def test_ray_trains_the_same_weights(method, root, local_ray):
     settings = [f"{key}={value}" for key, value in METHODS[method].items()]
     experiment = assemble(short_config(root, *SKEWED, *settings))
     expected = play(experiment, InProcessFleet(experiment))
-    for changes in FLEETS.values():
-        fleet = experiment.config.fleet.model_copy(update=changes)
-        config = experiment.config.model_copy(update={"fleet": fleet})
-        with closing(build_fleet(replace(experiment, config=config))) as on_ray:
-            assert play(experiment, on_ray) == expected
+    fleet = experiment.config.fleet.model_copy(update=TWO_ACTORS)
+    config = experiment.config.model_copy(update={"fleet": fleet})
+    with closing(build_fleet(replace(experiment, config=config))) as on_ray:
+        assert play(experiment, on_ray) == expected
