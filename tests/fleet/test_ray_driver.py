@@ -1,5 +1,6 @@
 import pytest
 
+from profl_ray.errors import Unaffordable
 from profl_ray.fleet.driver import RunIdentity
 from profl_ray.server.run_folder import RunFolder
 
@@ -74,6 +75,6 @@ def test_a_users_mistake_comes_back_as_its_line(start, root, tmp_path):
     quotas = ("federation.quotas.low_fraction=0.01", "federation.quotas.high_fraction=0.02")
     actor = start(short_config(root, *quotas))
     result = ray.get(actor.fit.remote(), timeout=120)
-    assert isinstance(result, str) and result.startswith("no device can train step")
-    assert len(result.splitlines()) == 1
+    assert isinstance(result, Unaffordable) and str(result).startswith("no device can train step")
+    assert len(str(result).splitlines()) == 1
     assert not (tmp_path / "run").exists()
