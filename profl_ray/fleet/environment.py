@@ -6,6 +6,8 @@ import sys
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Tune's newer output prints a box about itself, however quiet it is asked to be.
+    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",

@@ -77,6 +77,7 @@ def test_the_demo_shows_its_table_writes_its_report_and_leaves_nothing(program, 
     rows = result.out.splitlines()[result.out.splitlines().index(header) + 2 :][:6]
     assert all("%" in row for row in rows) and sum("[1,3]" in row for row in rows) == 3
     (path,) = {line.rpartition("report: ")[2] for line in result.out.splitlines() if "report: " in line}
+    assert "Configuration for experiment" not in result.out, "Tune's own box"
     assert "<html" in (runs / path).read_text()[:500].lower()
     assert "Traceback" not in result.out + result.err
     program.wait_until_nothing_is_left()
