@@ -120,7 +120,7 @@ def _peak_rss_bytes() -> int:
 def figure(rows: list[dict[str, Any]]) -> Figure:
     """Draw measured against predicted MiB, on logarithmic axes, with the stated error as a band."""
     drawing, (axes,) = panels(1, width=6.4, height=5.2)
-    ends = np.array([0.5, 1500.0])
+    ends = np.geomspace(0.1, 1500.0)
     axes.plot(ends, ends, color=INK, lw=1, label="measured = predicted")
     axes.fill_between(ends, ends, 1.2 * ends + 0.5, color="#dddddd", label="stated error: 20 % + 0.5 MiB")
     names = list(dict.fromkeys(row["name"] for row in rows))
