@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.groups import Group
 from analysis.rows import MIB, Row
@@ -40,6 +41,7 @@ def curves_figure(groups: Sequence[Group]) -> Figure:
             _draw(axes, group, kind, place)
         axes.set_xlim(left=0)
         axes.set_ylim(*_view(shown))
+        axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))  # whole percents
         percent(axes)
         axes.set_xlabel(label)
         axes.set_ylabel("Test accuracy")
