@@ -14,7 +14,12 @@ def compare(
     recipe: Recipe,
     overrides: Overrides = None,
     strategies: Annotated[
-        str, typer.Option(help="Methods, with commas between; default: all.", show_default=False)
+        str,
+        typer.Option(
+            help="Methods, with commas between: ideal, allsmall, exclusive (FedAvg's three), depthfl, "
+            "fedrolex, heterofl, profl, progfed, smartfreeze; default: all.",
+            show_default=False,
+        ),
     ] = "",
     seeds: Annotated[str, typer.Option(help="Root seeds, with commas between.")] = "42",
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at the same time.")] = None,

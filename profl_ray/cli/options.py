@@ -1,11 +1,21 @@
 """Arguments that several commands share."""
 
 import json
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
 
 from profl_ray.config.load import recipe_names
+
+
+def _space_names() -> list[str]:
+    # Found, not imported: the spaces import Ray Tune's room, and the help should come at once.
+    spec = find_spec("tune_spaces")
+    assert spec is not None
+    return sorted(module.name for module in iter_modules(spec.submodule_search_locations))
+
 
 Overrides = Annotated[
     list[str] | None,
@@ -18,6 +28,10 @@ Overrides = Annotated[
 ]
 Recipe = Annotated[
     str, typer.Argument(help=f"Name of a recipe ({', '.join(recipe_names())}), or path of a YAML file.")
+]
+Space = Annotated[
+    str,
+    typer.Argument(help=f"Name of a search space, a file in tune_spaces/: {', '.join(_space_names())}."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Make the last line one JSON object.")]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profl_ray.cli.options import Json, Overrides, print_json
+from profl_ray.cli.options import Json, Overrides, Space, print_json
 
 if TYPE_CHECKING:
     from profl_ray.config import ExperimentConfig
@@ -35,7 +35,7 @@ class SchedulerName(StrEnum):
 
 
 def sweep(
-    space: Annotated[str, typer.Argument(help="Name of a search space: a file in tune_spaces/.")],
+    space: Space,
     overrides: Overrides = None,
     search: Annotated[SearchName | None, typer.Option(help="Default: the space's own.")] = None,
     scheduler: Annotated[

@@ -35,6 +35,19 @@ def test_options_are_documented(profl_ray, monkeypatch):
         assert all(option in text for option in options), command
 
 
+def test_names_that_can_be_given_are_listed(profl_ray, monkeypatch):
+    from profl_ray.config.load import recipe_names
+    from profl_ray.tuning.comparison import METHODS
+    from tune_spaces import space_names
+
+    monkeypatch.setenv("COLUMNS", "300")
+    known = {"run": recipe_names(), "sweep": space_names(), "compare": [*METHODS]}
+    for command, names in known.items():
+        text = profl_ray(command, "--help").out
+        # Another test adds a strategy of its own.
+        assert [name for name in names if name not in text and name != "suffix"] == [], command
+
+
 def test_no_arguments_show_the_help(profl_ray):
     result = profl_ray()
     assert "Usage: " in result.out + result.err and "memory" in result.out + result.err
