@@ -11,7 +11,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "head only": {"strategy.profl.output_module": "head", "strategy.profl.initialisation": "corresponding"},
     "corresponding": {"strategy.profl.initialisation": "corresponding"},
     "frozen bn eval": {"strategy.profl.frozen_bn": "eval"},
-    # About as many rounds as the base takes: docs/results/ablations.md compares the totals.
+    # About as many rounds in all as the base takes.
     "fixed rounds": {"freezing.name": "fixed_rounds", "freezing.rounds": 14},
     "phi 0.5": {"freezing.phi": 0.5},
     "phi 4": {"freezing.phi": 4.0},
