@@ -33,12 +33,14 @@ def curves_figure(groups: Sequence[Group]) -> Figure:
     shown = [group for group in groups if any(curve_points(row, "rounds") for row in group.finished)][
         :MAX_LINES
     ]
+    looks = sorted(group.label for group in shown)
     for axes, (kind, (label, _)) in zip(all_axes, AXES.items(), strict=True):
         if not shown:
             message(axes, "no trial finished")
             continue
-        for place, group in enumerate(shown):
-            _draw(axes, group, kind, place)
+        for group in shown:
+            # By name, so that a method looks alike in the figures of two comparisons.
+            _draw(axes, group, kind, looks.index(group.label))
         axes.set_xlim(left=0)
         axes.set_ylim(*_view(shown))
         axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))  # whole percents
@@ -143,5 +145,6 @@ def _total(row: Row, name: str, unit: float) -> dict[int, float]:
 def _view(groups: Sequence[Group]) -> tuple[float, float]:
     """Return the range of accuracies worth seeing: the ends of all lines, and some way below."""
     ends = [value for group in groups for value in group.accuracies]
+    every = [value for group in groups for row in group.finished for _, value in curve_points(row, "rounds")]
     least, most = min(ends), max(ends)
-    return max(0.0, least - max(0.15, most - least)), min(1.0, most + 0.02)
+    return max(0.0, least - max(0.15, most - least)), min(1.0, max(every) + 0.02)
