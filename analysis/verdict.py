@@ -14,6 +14,8 @@ CLOSE = 0.01
 def headline(rows: Sequence[Result]) -> str:
     """Return one sentence that names the winner, or says that there is none."""
     ranked = [row for row in rows if row.rank]
+    if not ranked and any(row.outcome == "finished" for row in rows):
+        return "Only the reference that ignores quotas finished, so there is no winner."
     if not ranked:
         return "No trial finished, so there is no winner yet."
     best = ranked[0]

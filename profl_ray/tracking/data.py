@@ -1,6 +1,7 @@
 """What is read back from MLflow, as plain data: no type of MLflow leaves the tracking room."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.history import round_records
@@ -49,7 +50,7 @@ class TrialData:
         """Why it failed or is n/a; empty if nothing was noted."""
         return self.tags.get(REASON_TAG, "")
 
-    @property
+    @cached_property
     def records(self) -> list[RoundRecord]:
         """The rounds; device ids are stand-ins (see `round_records`)."""
         return round_records(self.history, self.tags)

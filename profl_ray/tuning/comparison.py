@@ -47,6 +47,8 @@ def comparison(
                 raise unknown_name("method in front of an override", method, settings)
             key, value = parse_override(rest)
             settings[method][key] = value
+        elif override.startswith("seed="):
+            raise UserError(f"{override}: a comparison takes its seeds from --seeds")
         else:
             common.append(override)
     return SearchSpace(

@@ -12,3 +12,8 @@ def test_words_name_the_winner_over_seeds(comparison_rows, groups):
     text = description(comparison_rows, "About.")
     assert text.count("| late accuracy |") == 1
     assert text.count("| rounds by step |") == 1
+
+
+def test_a_reference_alone_wins_nothing(groups):
+    assert headline(groups[:1]) == "Only the reference that ignores quotas finished, so there is no winner."
+    assert "The reference that ignores quotas, ideal: " in " ".join(reasons(groups[:1]))

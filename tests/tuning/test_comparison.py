@@ -51,6 +51,7 @@ def test_a_colon_in_a_value_is_no_method():
         (["ideal"], [1, 1], (), "--seeds '1,1': name at least one seed, each once"),
         (["ideal"], [1], ["profl:seed=1"], "unknown method in front of an override 'profl'"),
         (["ideal"], [1], ["ideal:seed"], "must be dotted.key=value"),
+        (["ideal"], [1], ["seed=3"], "seed=3: a comparison takes its seeds from --seeds"),
     ],
 )
 def test_mistakes_are_named(methods, seeds, overrides, message):
