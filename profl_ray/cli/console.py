@@ -92,6 +92,8 @@ class RunView:
             self.console.print(
                 f"stopped before the end of the schedule; go on with --resume {summary['run_id']}"
             )
+        for notice in summary["notices"]:
+            self.console.print(f"note: {notice}", soft_wrap=True)
         if uri is not None:
             where = f"MLflow run {summary['mlflow_run_id']} in {uri} (`profl-ray ui` shows it)"
             self.console.print(where, soft_wrap=True)

@@ -4,12 +4,14 @@ Plain Python: it runs in this process, as a Ray actor (`ray_driver`), or inside 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from profl_ray.config import ExperimentConfig
+from profl_ray.errors import UserError
 from profl_ray.fleet.build import build_fleet
 from profl_ray.server.checkpoint import weights_sha256
 from profl_ray.server.experiment import Experiment, StepNeed, assemble
@@ -21,6 +23,7 @@ from profl_ray.tracking import REASON_TAG, NullWriter, RunWriter, Totals, Writer
 from profl_ray.tracking.artifacts import log_results, log_setup
 
 Outcome = Literal["FINISHED", "FAILED", "KILLED"]
+NOTICE_TAG = "profl_ray.notice"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class RunIdentity:
     """MLflow run that was created beforehand."""
     params: dict[str, str] = field(default_factory=dict)
     """Parameters beside the configuration, such as what a sweep set."""
+    patience_seconds: float = 3.0
+    """How long to wait for another process that still plays this run to end."""
 
 
 def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
@@ -60,6 +65,8 @@ class Driver:
         self.folder = RunFolder(identity.folder)
         self.records: list[RoundRecord] = []
         self.totals = Totals()
+        self.notices: list[str] = []
+        """What the user should know of how the run went on."""
         self._stop = threading.Event()
         self.experiment, self.needs = check_runnable(config)
         self.fleet = build_fleet(self.experiment)
@@ -67,6 +74,7 @@ class Driver:
             self.server = Server(self.experiment, self.fleet)
             self.writer = self._open()
         except BaseException:
+            self.folder.release()
             self.fleet.close()
             raise
 
@@ -97,11 +105,12 @@ class Driver:
     def play_round(self) -> RoundRecord:
         """Play a round; when this returns, the round is saved and logged."""
         record = self.server.play_round()
+        with self._saving(record.round):
+            self.folder.append(record)
+            if self._checkpoint_due(record) or self.finished:
+                self.folder.save(record.round, self.server.snapshot())
         self.records.append(record)
         self.totals = self.totals.plus(record)
-        self.folder.append(record)
-        if self._checkpoint_due(record) or self.finished:
-            self.folder.save(record.round, self.server.snapshot())
         self.writer.log_round(record, self.totals)
         return record
 
@@ -115,7 +124,8 @@ class Driver:
                 if on_round is not None:
                     on_round(record)
             if not self.finished and self.records and not self._checkpoint_due(self.records[-1]):
-                self.folder.save(self.records[-1].round, self.server.snapshot())
+                with self._saving(self.records[-1].round):
+                    self.folder.save(self.records[-1].round, self.server.snapshot())
             outcome = "FINISHED" if self.finished else "KILLED"
         except KeyboardInterrupt:
             outcome = "KILLED"  # Not by `stop`: the round that was being played is lost, no other.
@@ -145,6 +155,7 @@ class Driver:
             "finished": self.finished,
             **figures,
             "weights_sha256": weights_sha256(self.server.strategy.complete_weights()),
+            "notices": list(self.notices),
         }
 
     def close(self, outcome: Outcome, reason: str = "") -> dict[str, Any]:
@@ -159,42 +170,62 @@ class Driver:
             self.writer.log_summary(numbers, tags | ({REASON_TAG: reason} if reason else {}))
             if self.records:
                 log_results(self.writer, self.experiment, self.records)
-            self.writer.finish(outcome)
+            if undelivered := self.writer.finish(outcome):
+                self.notices.append(f"{undelivered}; --resume {self.run_id} delivers it when MLflow is back")
+                summary["notices"] = list(self.notices)
         finally:
+            self.folder.release()
             self.fleet.close()
         return summary
 
     def _checkpoint_due(self, record: RoundRecord) -> bool:
         return record.round % self.config.storage.checkpoint_every_rounds == 0
 
+    @contextmanager
+    def _saving(self, rounds: int) -> Iterator[None]:
+        """Say, when the disk is full or gone, which round could not be saved and what to do."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"round {rounds} of run {self.run_id} could not be saved: {error.filename}: {error.strerror} "
+                "(what was saved before is whole: mend it and go on with --resume)"
+            ) from error
+
     def _open(self) -> Writer:
         """Begin the run's folder, or go on where it stopped; return the writer."""
+        self.folder.acquire(self.identity.patience_seconds)
         resumed = self.folder.exists
-        identity = self.identity
-        run_id = self.folder.facts()["mlflow_run_id"] if resumed else identity.run_id
-        writer: Writer = NullWriter()
-        if identity.uri is not None:
-            experiment_id = identity.experiment_id or prepare_store(
-                identity.uri, self.config.tracking.experiment, self.config.storage.root
-            )
-            params = flat_params(self.config.model_dump(mode="json")) | identity.params
-            writer = RunWriter.start(
-                identity.uri,
-                experiment_id,
-                identity.name,
-                params,
-                {},
-                parent_run_id=identity.parent_run_id,
-                run_id=run_id or None,
-            )
+        writer = self._start_writer(self.folder.facts()["mlflow_run_id"] if resumed else self.identity.run_id)
         if not resumed:
-            facts = {"name": identity.name, "mlflow_run_id": writer.run_id}
+            facts = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
             self.folder.begin(self.config, facts, self.experiment.split_as_json())
-            log_setup(writer, self.experiment, self.needs)
-        elif (saved := self.folder.latest()) is not None:
-            snapshot, self.records = saved
-            self.server.restore(snapshot)
-            for record in self.records:
+        # Once more when a run goes on: MLflow may have been away when it began.
+        log_setup(writer, self.experiment, self.needs)
+        if resumed and (saved := self.folder.latest()) is not None:
+            self.server.restore(saved.snapshot)
+            for record in saved.records:
+                self.records.append(record)
                 self.totals = self.totals.plus(record)
                 writer.log_round(record, self.totals)  # Only what a crash kept from being logged.
+            self.notices += [f"went on from round {len(self.records)}: {why}" for why in saved.skipped]
+            if self.notices:
+                writer.log_summary({}, {NOTICE_TAG: "; ".join(self.notices)})
         return writer
+
+    def _start_writer(self, run_id: str | None) -> Writer:
+        identity = self.identity
+        if identity.uri is None:
+            return NullWriter()
+        experiment_id = identity.experiment_id or prepare_store(
+            identity.uri, self.config.tracking.experiment, self.config.storage.root
+        )
+        return RunWriter.start(
+            identity.uri,
+            experiment_id,
+            identity.name,
+            flat_params(self.config.model_dump(mode="json")) | identity.params,
+            {},
+            parent_run_id=identity.parent_run_id,
+            run_id=run_id or None,
+        )

@@ -13,10 +13,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from profl_ray.errors import UserError
+from profl_ray.server.durable import naming, sync_folder, write_durably
 from profl_ray.training import State
 
-VERSION = 2
+VERSION = 3
 TENSORS, FACTS = "tensors.safetensors", "state.json"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -27,40 +29,60 @@ class Snapshot:
     facts: dict[str, Any]
 
 
-def write_checkpoint(folder: Path, snapshot: Snapshot) -> None:
-    """Write the snapshot as `folder`, replacing it; a reader sees the old folder, the new one, or none."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        fill_checkpoint(aside, snapshot)
-        if folder.exists():
-            shutil.rmtree(folder)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def write_checkpoint(folder: Path, snapshot: Snapshot, run: str = "") -> None:
+    """Write the snapshot of `run` as `folder`, replacing it; a reader sees the old one, the new one, or none.
+
+    What was written outlives a power cut. Raises OSError that names the folder, as when the disk is full.
+    """
+    with naming(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            fill_checkpoint(aside, snapshot, run)
+            if folder.exists():
+                shutil.rmtree(folder)
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        sync_folder(folder.parent)
 
 
-def fill_checkpoint(folder: Path, snapshot: Snapshot) -> None:
+def fill_checkpoint(folder: Path, snapshot: Snapshot, run: str = "") -> None:
     """Write the snapshot's two files into an existing folder."""
     # safetensors writes memory as it lies, so a view that is not in C order would come back scrambled.
     tensors = save({name: np.asarray(value, order="C") for name, value in snapshot.tensors.items()})
-    header = {"version": VERSION, "tensors_sha256": sha256(tensors).hexdigest()}
-    (folder / TENSORS).write_bytes(tensors)
-    (folder / FACTS).write_text(json.dumps(header | {"facts": snapshot.facts}))
+    facts = json.dumps(snapshot.facts)
+    header = {
+        "version": VERSION,
+        "run": run,
+        "tensors_sha256": sha256(tensors).hexdigest(),
+        "facts_sha256": sha256(facts.encode()).hexdigest(),
+    }
+    write_durably(folder / TENSORS, tensors)
+    write_durably(folder / FACTS, json.dumps(header | {"facts": facts}).encode())
 
 
-def read_checkpoint(folder: Path) -> Snapshot:
-    """Read a snapshot; UserError names the folder if it is missing, torn or foreign."""
+def read_checkpoint(folder: Path, run: str = "") -> Snapshot:
+    """Read a snapshot of `run`; UserError names the folder if it is missing, torn, changed or foreign."""
     try:
         tensors = (folder / TENSORS).read_bytes()
         header = json.loads((folder / FACTS).read_text())
         if header["version"] != VERSION:
             raise UserError(f"checkpoint {folder}: version {header['version']}, this program reads {VERSION}")
-        if sha256(tensors).hexdigest() != header["tensors_sha256"]:
-            raise UserError(f"checkpoint {folder}: {TENSORS} does not match its checksum")
-        return Snapshot(load(tensors), header["facts"])
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"checkpoint {folder} cannot be read: {error}") from error
+        if header["run"] != run:
+            raise UserError(f"checkpoint {folder} belongs to another run")
+        for name, data in (("tensors", tensors), ("facts", header["facts"].encode())):
+            if sha256(data).hexdigest() != header[f"{name}_sha256"]:
+                raise UserError(f"checkpoint {folder}: its {name} do not match their checksum")
+        return Snapshot(load(tensors), json.loads(header["facts"]))
+    except UserError:
+        raise
+    except _UNREADABLE as error:
+        raise UserError(f"checkpoint {folder} cannot be read: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def weights_sha256(weights: State) -> str:

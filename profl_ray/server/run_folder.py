@@ -2,16 +2,32 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import from_yaml, to_yaml
 from profl_ray.errors import UserError
 from profl_ray.server.checkpoint import Snapshot, read_checkpoint, write_checkpoint
+from profl_ray.server.durable import append_durably, write_durably
 from profl_ray.server.record import RoundRecord
 
 KEPT_CHECKPOINTS = 2
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What a run goes on from."""
+
+    snapshot: Snapshot
+    records: list[RoundRecord]
+    """Of the rounds up to the snapshot."""
+    skipped: tuple[str, ...]
+    """Why newer checkpoints could not be used; their rounds are played again."""
 
 
 class RunFolder:
@@ -21,13 +37,27 @@ class RunFolder:
         self.path = path
         self.records_path = path / "records.jsonl"
         self.checkpoints_path = path / "checkpoints"
+        self._lock = FileLock(path / "run.lock", thread_local=False)
 
     def begin(self, config: ExperimentConfig, facts: dict[str, Any], split: dict[str, Any]) -> None:
-        """Create the folder with the resolved configuration, the data split and the run's facts."""
+        """Write the resolved configuration, the data split and the run's facts."""
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "partition.json").write_text(json.dumps(split))
-        (self.path / "config.yaml").write_text(to_yaml(config))
-        (self.path / "run.json").write_text(json.dumps(facts))
+        write_durably(self.path / "partition.json", json.dumps(split).encode())
+        write_durably(self.path / "config.yaml", to_yaml(config).encode())
+        # Last: with it the run is begun.
+        write_durably(self.path / "run.json", json.dumps(facts | {"id": uuid4().hex}).encode())
+
+    def acquire(self, patience_seconds: float = 0.0) -> None:
+        """Keep all others from playing this run; UserError if somebody else still plays it after a while."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=patience_seconds)
+        except Timeout:
+            raise UserError(f"{self.path} is played by another process: wait for it, or end it") from None
+
+    def release(self) -> None:
+        """Let others play this run."""
+        self._lock.release()
 
     @property
     def exists(self) -> bool:
@@ -35,8 +65,15 @@ class RunFolder:
         return (self.path / "run.json").exists()
 
     def facts(self) -> dict[str, Any]:
-        """Return what `begin` noted, such as the MLflow run."""
-        return json.loads((self.path / "run.json").read_text())
+        """Return what `begin` noted, such as the MLflow run, and the run's own `id`."""
+        path = self.path / "run.json"
+        try:
+            facts = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+        if not isinstance(facts, dict) or not {"id", "mlflow_run_id"} <= facts.keys():
+            raise UserError(f"{path} was not written by this program: it lacks the run's id")
+        return facts
 
     def config(self) -> ExperimentConfig:
         """Return the configuration that the run was begun with."""
@@ -54,41 +91,52 @@ class RunFolder:
 
     def append(self, record: RoundRecord) -> None:
         """Append a round's record."""
-        with self.records_path.open("a") as file:
-            file.write(json.dumps(record.to_json()) + "\n")
+        append_durably(self.records_path, f"{json.dumps(record.to_json())}\n".encode())
 
     def save(self, rounds: int, snapshot: Snapshot) -> None:
         """Save the state after `rounds` rounds and prune old ones."""
-        write_checkpoint(self.checkpoints_path / f"round-{rounds:06d}", snapshot)
+        write_checkpoint(self.checkpoints_path / f"round-{rounds:06d}", snapshot, self.facts()["id"])
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old)
 
-    def latest(self) -> tuple[Snapshot, list[RoundRecord]] | None:
-        """Return the newest readable state and the records up to it; None if nothing was saved.
+    def latest(self) -> Recovered | None:
+        """Return the newest state that can be used and the records up to it; None if nothing was saved.
 
-        Later records are removed from the file.
-        Raises UserError if states were saved and none of them can be read.
+        Later records are removed from the file, and what a kill left behind while a state was saved.
+        Raises UserError if states were saved and none of them can be used.
         """
-        error: UserError | None = None
+        for torn in self.checkpoints_path.glob(".round-*"):
+            shutil.rmtree(torn, ignore_errors=True)
+        skipped: list[str] = []
         for path in reversed(self._checkpoints()):
             try:
-                snapshot = read_checkpoint(path)
-            except UserError as unreadable:
-                error = error or unreadable
+                snapshot = read_checkpoint(path, self.facts()["id"])
+                records = self._records(int(path.name.removeprefix("round-")))
+            except UserError as unusable:
+                skipped.append(str(unusable))
                 continue
-            return snapshot, self._records(int(path.name.removeprefix("round-")))
-        if error is not None:
-            raise error
-        self._records(0)
+            self._keep(records)
+            return Recovered(snapshot, records, tuple(skipped))
+        if skipped:
+            raise UserError(skipped[0])
+        self._keep([])
         return None
 
     def _checkpoints(self) -> list[Path]:
-        return sorted(self.checkpoints_path.glob("round-*"))
+        return sorted(path for path in self.checkpoints_path.glob("round-*") if path.name[6:].isdigit())
 
     def _records(self, rounds: int) -> list[RoundRecord]:
-        """Return the first `rounds` records, and forget later ones: their rounds are played again."""
-        lines = self.records_path.read_text().splitlines()[:rounds] if rounds else []
-        aside = self.records_path.with_suffix(".aside")
-        aside.write_text("".join(f"{line}\n" for line in lines))
-        aside.replace(self.records_path)
-        return [RoundRecord.from_json(json.loads(line)) for line in lines]
+        """Return the first `rounds` records; UserError if they are not all there."""
+        try:
+            lines = self.records_path.read_bytes().splitlines()[:rounds]
+            records = [RoundRecord.from_json(json.loads(line)) for line in lines]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{self.records_path} cannot be read: {error}") from error
+        if [record.round for record in records] != list(range(1, rounds + 1)):
+            raise UserError(f"{self.records_path} does not hold the records of rounds 1 to {rounds}")
+        return records
+
+    def _keep(self, records: list[RoundRecord]) -> None:
+        """Forget all later records: their rounds are played again."""
+        lines = "".join(f"{json.dumps(record.to_json())}\n" for record in records)
+        write_durably(self.records_path, lines.encode())

@@ -121,6 +121,8 @@ class ProFLTrial(tune.Trainable):
             experiment_id=context.experiment_id,
             parent_run_id=context.parent_run_id,
             params={f"{SWEPT}{key}": _plain(value) for key, value in self.settings.items()},
+            # A trial that goes on elsewhere may have to wait until its lost process is really gone.
+            patience_seconds=120.0,
         )
 
     def _track_refusal(self, experiment: ExperimentConfig) -> None:

@@ -52,8 +52,8 @@ def test_every_round_is_saved_when_it_is_told(make_driver):
     driver = make_driver()
 
     def saved(record):
-        snapshot, records = RunFolder(driver.folder.path).latest()
-        assert snapshot.facts["ledger"]["rounds"] == record.round == len(records)
+        saved = RunFolder(driver.folder.path).latest()
+        assert saved.snapshot.facts["ledger"]["rounds"] == record.round == len(saved.records)
 
     driver.run(saved)
 
@@ -66,7 +66,7 @@ def test_a_stopped_run_is_saved_and_goes_on_as_if_it_had_not_stopped(make_driver
     summary = driver.run(lambda record: driver.stop() if record.round == rounds else None)
     assert (summary["finished"], summary["rounds"]) == (False, rounds)
     assert "final_accuracy" not in summary
-    assert len(driver.folder.latest()[1]) == rounds, "the round it ended with is saved"
+    assert len(driver.folder.latest().records) == rounds, "the round it ended with is saved"
     resumed, played = make_driver(option), []
     assert resumed.status()["last"] == driver.records[-1].to_json()
     summary = resumed.run(lambda record: played.append(record.round))
@@ -83,6 +83,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(make_driver, reference, e
     killed = make_driver(option)
     for _ in range(2):
         killed.play_round()
+    killed.folder.release()  # as the system does when a process is gone
     resumed = make_driver(option)
     assert len(resumed.records) == (2 if every == 1 else 0)
     summary = resumed.run()

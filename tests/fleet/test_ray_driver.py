@@ -46,7 +46,7 @@ def test_it_answers_while_it_trains_and_stops_after_the_round(start, root, tmp_p
     records = ray.get(actor.rounds_since.remote(0))
     assert [record["round"] for record in records] == list(range(1, summary["rounds"] + 1))
     assert ray.get(actor.rounds_since.remote(summary["rounds"] - 1)) == records[-1:]
-    _, saved = RunFolder(tmp_path / "run").latest()
+    saved = RunFolder(tmp_path / "run").latest().records
     assert [record.to_json() for record in saved] == records
 
 

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,7 +66,7 @@ def test_a_later_snapshot_replaces_the_earlier_and_nothing_else_is_left(tmp_path
     assert sorted(path.name for path in folder.iterdir()) == sorted([TENSORS, FACTS])
 
 
-@pytest.mark.parametrize("fails", ["write_bytes", "write_text", "rename"])
+@pytest.mark.parametrize("fails", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.rename"])
 def test_a_failure_while_writing_leaves_the_old_one(tmp_path, monkeypatch, fails):
     """Disk full while tensors or facts are written; failing to put the folder in place leaves no torn one."""
     folder = tmp_path / "one"
@@ -77,10 +76,11 @@ def test_a_failure_while_writing_leaves_the_old_one(tmp_path, monkeypatch, fails
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, fails, fail)
-        with pytest.raises(OSError, match="No space left"):
+        patch.setattr(fails, fail)
+        with pytest.raises(OSError, match="No space left") as caught:
             write_checkpoint(folder, NEW)
-    if fails != "rename":
+    assert str(tmp_path) in str(caught.value), "the file is named"
+    if not fails.endswith("rename"):
         assert_same(read_checkpoint(folder), OLD)
         assert list(tmp_path.iterdir()) == [folder]
     else:
@@ -109,6 +109,10 @@ DAMAGE = {
     "no tensors": (lambda f: (f / TENSORS).unlink(), "cannot be read"),
     "torn tensors": (lambda f: spoil(f / TENSORS, lambda data: data[:-3]), "checksum"),
     "one bit": (lambda f: spoil(f / TENSORS, lambda d: d[:-1] + bytes([d[-1] ^ 1])), "checksum"),
+    "changed facts": (
+        lambda f: spoil(f / FACTS, lambda data: data.replace(b"rounds", b"sounds")),
+        "its facts do not match their checksum",
+    ),
     "torn facts": (lambda f: spoil(f / FACTS, lambda data: data[:20]), "cannot be read"),
     "empty facts": (lambda f: (f / FACTS).write_text(""), "cannot be read"),
     "bytes for facts": (lambda f: (f / FACTS).write_bytes(b"\xff\xfe\x00"), "cannot be read"),
@@ -116,7 +120,7 @@ DAMAGE = {
     "foreign": (lambda f: (f / FACTS).write_text('{"name": "something else"}'), "cannot be read"),
     "version": (
         lambda f: (f / FACTS).write_text(json.dumps(json.loads((f / FACTS).read_text()) | {"version": 99})),
-        "version 99, this program reads 2",
+        "version 99, this program reads 3",
     ),
 }
 

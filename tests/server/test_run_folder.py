@@ -1,10 +1,11 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from profl_ray.errors import UserError
-from profl_ray.server.checkpoint import FACTS, Snapshot
+from profl_ray.server.checkpoint import FACTS, TENSORS, Snapshot
 from profl_ray.server.run_folder import RunFolder
 
 from .kit import short_config
@@ -40,7 +41,8 @@ def written(folder):
 
 def test_what_was_begun_is_read_back(folder, tmp_path):
     assert folder.exists
-    assert folder.facts() == {"name": "run", "mlflow_run_id": "abc"}
+    facts = folder.facts()
+    assert len(facts.pop("id")) == 32 and facts == {"name": "run", "mlflow_run_id": "abc"}
     assert folder.config() == short_config(tmp_path)
 
 
@@ -54,9 +56,9 @@ def test_two_checkpoints_are_kept(folder):
     assert names(folder) == ["round-000001"]
     play(folder, 2, 3)
     assert names(folder) == ["round-000002", "round-000003"]
-    state, records = folder.latest()
-    assert state.facts == {"rounds": 3}
-    assert records == [make_record(1), make_record(2), make_record(3)]
+    saved = folder.latest()
+    assert saved.snapshot.facts == {"rounds": 3} and saved.skipped == ()
+    assert saved.records == [make_record(1), make_record(2), make_record(3)]
 
 
 def test_rounds_are_ordered_as_numbers(folder):
@@ -68,8 +70,8 @@ def test_records_beyond_the_checkpoint_are_forgotten(folder):
     """Killed between a round's record and its checkpoint, or between two checkpoints."""
     play(folder, 1)
     play(folder, 2, 3, save=False)
-    state, records = folder.latest()
-    assert state.facts == {"rounds": 1} and records == [make_record(1)]
+    saved = folder.latest()
+    assert saved.snapshot.facts == {"rounds": 1} and saved.records == [make_record(1)]
     assert written(folder) == [1]
     play(folder, 2)
     assert written(folder) == [1, 2]
@@ -79,19 +81,38 @@ def test_a_record_that_was_torn_while_it_was_written_is_forgotten(folder):
     play(folder, 1)
     with folder.records_path.open("a") as file:
         file.write('{"round": 2, "sta')
-    assert folder.latest()[1] == [make_record(1)]
+    assert folder.latest().records == [make_record(1)]
     play(folder, 2)
     assert written(folder) == [1, 2]
 
 
-def test_a_corrupt_newest_checkpoint_gives_way_to_the_older(folder):
+SPOILT = {
+    "rubbish": (lambda newest, _: (newest / FACTS).write_bytes(b"\xff\x00"), "cannot be read"),
+    "torn": (
+        lambda newest, _: (newest / TENSORS).write_bytes((newest / TENSORS).read_bytes()[:-5]),
+        "checksum",
+    ),
+    "empty": (lambda newest, _: [path.unlink() for path in newest.iterdir()], "cannot be read"),
+    "foreign": (lambda newest, other: shutil.copytree(other, newest, dirs_exist_ok=True), "another run"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_newest_checkpoint_that_cannot_be_used_is_named_and_gives_way_to_the_older(folder, tmp_path, kind):
     play(folder, 1, 2, 3)
-    (folder.checkpoints_path / "round-000003" / FACTS).write_bytes(b"\xff\x00")
-    state, records = folder.latest()
-    assert state.facts == {"rounds": 2}
-    assert [record.round for record in records] == written(folder) == [1, 2]
+    other = RunFolder(tmp_path / "other")
+    other.begin(short_config(tmp_path), {"name": "other", "mlflow_run_id": ""}, {})
+    play(other, 1, 2, 3)
+    newest = folder.checkpoints_path / "round-000003"
+    spoil, words = SPOILT[kind]
+    spoil(newest, other.checkpoints_path / "round-000003")
+    saved = folder.latest()
+    assert saved.snapshot.facts == {"rounds": 2}
+    assert [record.round for record in saved.records] == written(folder) == [1, 2]
+    (skipped,) = saved.skipped
+    assert str(newest) in skipped and words in skipped
     play(folder, 3)
-    assert folder.latest()[0].facts == {"rounds": 3}
+    assert folder.latest().snapshot.facts == {"rounds": 3}
 
 
 def test_nothing_readable_is_an_error_that_names_the_newest(folder):
@@ -114,4 +135,32 @@ def test_nothing_saved_means_a_fresh_start_with_no_records(folder):
 def test_what_a_kill_left_while_saving_is_no_checkpoint(folder):
     play(folder, 1)
     (folder.checkpoints_path / ".round-000002.abc").mkdir()
-    assert folder.latest()[0].facts == {"rounds": 1}
+    assert folder.latest().snapshot.facts == {"rounds": 1}
+    assert names(folder) == ["round-000001"], "and it is tidied away"
+
+
+def test_records_that_are_gone_make_their_checkpoint_useless(folder):
+    play(folder, 1, 2, 3)
+    lines = folder.records_path.read_text().splitlines(keepends=True)
+    folder.records_path.write_text("".join(lines[:2]))
+    saved = folder.latest()
+    assert saved.snapshot.facts == {"rounds": 2} and len(saved.records) == 2
+    assert "does not hold the records of rounds 1 to 3" in saved.skipped[0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"name": "run"}', "\x00\xff"])
+def test_spoilt_facts_are_told_in_one_line(folder, text):
+    (folder.path / "run.json").write_text(text)
+    with pytest.raises(UserError, match=r"run\.json") as caught:
+        folder.facts()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_run_is_played_by_one_process_alone(folder):
+    folder.acquire()
+    other = RunFolder(folder.path)
+    with pytest.raises(UserError, match="is played by another process"):
+        other.acquire()
+    folder.release()
+    other.acquire()
+    other.release()

@@ -254,10 +254,10 @@ def test_client_actors_inside_a_trial_and_no_tracking(local_ray, root):
     expected, driver = reference(root, {"freezing.rounds": 1, "model.partition": [2, 2]})
     assert outcome.best_accuracy == expected["final_accuracy"]
     (run,) = (outcome.folder / "trials").iterdir()
-    snapshot, records = RunFolder(run).latest()
-    assert without_seconds(records) == without_seconds(driver.records)
+    saved = RunFolder(run).latest()
+    assert without_seconds(saved.records) == without_seconds(driver.records)
     for name, array in driver.server.snapshot().tensors.items():
-        assert np.array_equal(snapshot.tensors[name], array), name
+        assert np.array_equal(saved.snapshot.tensors[name], array), name
 
 
 def without_seconds(records):

@@ -1,0 +1,52 @@
+"""Files that are there whole or not at all, after a kill or a power cut too."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write `data` as `path`, replacing it: a reader sees the old file or the new one, both whole.
+
+    Raises OSError that names the file, for instance when the disk is full; the old file is left then.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with naming(path):
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def append_durably(path: Path, data: bytes) -> None:
+    """Append `data`; when this returns it is on the disk. Raises OSError that names the file."""
+    with naming(path), path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` outlive a power cut."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError name `path`: one of writing or syncing names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
