@@ -33,6 +33,8 @@ class FleetConfig(Section):
     """What a process may grow beyond a device's quota for everything that is not a tensor."""
     start_timeout_seconds: PositiveFloat = 120.0
     """How long client actors may take to start."""
+    deadline_seconds: PositiveFloat = 900.0
+    """How long a client actor may work at one group of devices before it is taken for frozen and replaced."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,39 +1,22 @@
 """The Ray fleet: a few client actors, each acting as many devices.
 
 Weights go into the object store once a round, as flat arrays; each actor gets references. Groups of the
-cohort go to whichever actor is free; results are put back into the order of the groups. An actor that dies is
-started anew and its work is given out again: a group's result does not depend on who trains it.
+cohort go to whichever actor of the crew is free; their sums are put together in the order of the groups.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, OutOfMemoryError
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 
 from profl_ray.errors import UserError
 from profl_ray.fleet.client_actor import RemoteClientActor, StateKey
+from profl_ray.fleet.crew import Call, Crew
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
-
-LOST = (ActorDiedError, ActorUnavailableError, OutOfMemoryError)
-"""What an actor's end looks like; everything else is an error of the work itself."""
-MAX_LOSSES = 20
-"""Actors that may be lost in one call before the fleet gives up."""
-CALLS_AHEAD = 2
-"""Calls that an actor holds, so that it never waits for the next."""
-
-
-@dataclass(frozen=True)
-class _Call:
-    index: int
-    method: str
-    arguments: tuple[Any, ...]
-    slot: int | None = None
-    """The actor that must do it; None: whichever is free."""
 
 
 class RayFleet:
@@ -52,23 +35,22 @@ class RayFleet:
         }
         # One copy of the data per node, in shared memory.
         self.arguments = (
-            ray.put(experiment.data),
-            ray.put(experiment.split),
+            _put(experiment.data),
+            _put(experiment.split),
             experiment.worker_settings(),
         )
         self.frozen: dict[StateKey, ray.ObjectRef] = {}
-        self.actors = [self._start() for _ in range(num_actors)]
-        self._await_start(config.start_timeout_seconds)
+        self.crew = Crew(self._start, num_actors, config.start_timeout_seconds, config.deadline_seconds)
 
     def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> list[GroupResult]:
         """Train every group and return the results in the order of the groups."""
         keys, arrays = self._publish(states)
         orders = _one_device_each(groups) if self.per_device else list(groups)
         calls = [
-            _Call(i, "train", (order, keys, *arrays), order.devices[0].device if self.per_device else None)
+            Call(i, "train", (order, keys, *arrays), order.devices[0].device if self.per_device else None)
             for i, order in enumerate(orders)
         ]
-        results = self._play(calls)
+        results = self.crew.play(calls)
         joined: dict[int, GroupResult] = {}
         for result in results:
             joined.setdefault(result.index, GroupResult(result.index)).absorb(result)
@@ -77,37 +59,24 @@ class RayFleet:
     def measure(self, state: TaskState) -> int:
         """Return the measured peak, in bytes, of training the task at its full batch size."""
         keys, arrays = self._publish([state])
-        return self._play([_Call(0, "measure", (keys, *arrays))])[0]
+        return self.crew.play([Call(0, "measure", (keys, *arrays))])[0]
 
     def evaluate(self, state: TaskState, num_images: int, batch_size: int) -> EvaluationSum:
         """Evaluate the task's model on the first `num_images` test images."""
         keys, arrays = self._publish([state])
         chunks = evaluation_chunks(num_images, batch_size)
         calls = [
-            _Call(i, "evaluate", (start, stop, batch_size, keys, *arrays))
+            Call(i, "evaluate", (start, stop, batch_size, keys, *arrays))
             for i, (start, stop) in enumerate(chunks)
         ]
-        return sum(self._play(calls), EvaluationSum(0, 0.0, 0))
+        return sum(self.crew.play(calls), EvaluationSum(0, 0.0, 0))
 
     def close(self) -> None:
         """End the client actors."""
-        for actor in self.actors:
-            ray.kill(actor)
-        self.actors = []
+        self.crew.close()
 
     def _start(self) -> Any:
         return RemoteClientActor.options(**self.options).remote(*self.arguments)
-
-    def _await_start(self, timeout_seconds: float) -> None:
-        try:
-            ray.get([actor.ping.remote() for actor in self.actors], timeout=timeout_seconds)
-        except (GetTimeoutError, *LOST) as error:
-            self.close()
-            raise UserError(
-                f"client actors did not start within fleet.start_timeout_seconds={timeout_seconds:g}: are "
-                "there free CPUs and memory for all of them (fleet.num_actors, fleet.cpus_per_actor)? "
-                f"({type(error).__name__})"
-            ) from None
 
     def _publish(self, states: Sequence[TaskState]) -> tuple[list[StateKey], list[ray.ObjectRef]]:
         """Put each state's moving part into the object store, and its frozen part where it is new."""
@@ -117,55 +86,9 @@ class RayFleet:
         arrays = []
         for key, state in zip(keys, states, strict=True):
             if key not in self.frozen:
-                self.frozen[key] = ray.put(state.frozen)
-            arrays += [ray.put(state.moving), self.frozen[key]]
+                self.frozen[key] = _put(state.frozen)
+            arrays += [_put(state.moving), self.frozen[key]]
         return keys, arrays
-
-    def _play(self, calls: Sequence[_Call]) -> list[Any]:
-        """Give the calls to free actors and return their results in the order of the calls."""
-        results: dict[int, Any] = {}
-        waiting = deque(calls)
-        running: dict[ray.ObjectRef, tuple[_Call, int]] = {}
-        load = [0] * len(self.actors)
-        num_losses = 0
-        while waiting or running:
-            for call in list(waiting):
-                slot = min(range(len(load)), key=load.__getitem__) if call.slot is None else call.slot
-                if load[slot] >= CALLS_AHEAD:
-                    break
-                waiting.popleft()
-                method: Callable[..., ray.ObjectRef] = getattr(self.actors[slot], call.method).remote
-                running[method(*call.arguments)] = (call, slot)
-                load[slot] += 1
-            (ready,), _ = ray.wait(list(running), num_returns=1)
-            call, slot = running.pop(ready)
-            load[slot] -= 1
-            try:
-                results[call.index] = ray.get(ready)
-            except LOST as error:
-                num_losses += 1
-                if num_losses > MAX_LOSSES:
-                    raise RuntimeError(
-                        f"{num_losses} client actors were lost in one call: {error}"
-                    ) from error
-                waiting.appendleft(call)
-                self._replace(slot, running, waiting, load)
-        return [results[call.index] for call in calls]
-
-    def _replace(
-        self,
-        slot: int,
-        running: dict[ray.ObjectRef, tuple[_Call, int]],
-        waiting: deque[_Call],
-        load: list[int],
-    ) -> None:
-        """Start a new actor in the slot of a lost one; its other calls go back to the queue."""
-        for ref, (call, of_slot) in list(running.items()):
-            if of_slot == slot:
-                del running[ref]
-                waiting.appendleft(call)
-        load[slot] = 0
-        self.actors[slot] = self._start()
 
 
 def check_resources(
@@ -182,6 +105,17 @@ def check_resources(
                 f"{f' and the driver {own:g}' if own else ''} = {needed:g} {kind}"
                 f", the cluster has {present:g} (mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
             )
+
+
+def _put(value: Any) -> ray.ObjectRef:
+    """Put a value into the object store; UserError if there is no room, on the disk either."""
+    try:
+        return ray.put(value)
+    except (ObjectStoreFullError, OutOfDiskError) as error:
+        raise UserError(
+            "Ray's object store is full, and so is the disk that it spills to (mend: ray start "
+            f"--object-store-memory, or free space in Ray's temporary folder): {type(error).__name__}"
+        ) from error
 
 
 def _actor_environment(gpus_per_actor: float) -> dict[str, str]:

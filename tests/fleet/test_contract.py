@@ -45,7 +45,7 @@ def start(request, experiment):
 def pids_of(fleet):
     import ray
 
-    return ray.get([actor.ping.remote() for actor in fleet.actors], timeout=60)
+    return ray.get([actor.ping.remote() for actor in fleet.crew.actors], timeout=60)
 
 
 @pytest.mark.parametrize("name", PARAMS)
@@ -97,9 +97,9 @@ def test_an_actor_that_dies_while_it_trains_changes_nothing(start, experiment, r
 
 @RAY
 def test_a_fleet_that_loses_every_actor_again_and_again_gives_up(start, experiment, monkeypatch):
-    from profl_ray.fleet import ray_fleet
+    from profl_ray.fleet import crew
 
-    monkeypatch.setattr(ray_fleet, "MAX_LOSSES", 0)
+    monkeypatch.setattr(crew, "MAX_LOSSES", 0)
     fleet = start("ray_1")
     kill(pids_of(fleet)[0])
     with pytest.raises(RuntimeError, match="1 client actors were lost in one call"):

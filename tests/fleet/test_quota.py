@@ -37,7 +37,7 @@ def test_the_cap_stops_a_device_alone_and_its_actor_goes_on(local_ray):
     alone = replace(order, devices=order.devices[1:])
     (expected,) = InProcessFleet(experiment).train([alone], [state])
     with closing(RayFleet(experiment)) as fleet:
-        before = ray.get(fleet.actors[0].ping.remote(), timeout=60)
+        before = ray.get(fleet.crew.actors[0].ping.remote(), timeout=60)
         for _ in range(2):
             (result,) = fleet.train([order], [state])
             stopped, trained = result.reports
@@ -45,4 +45,4 @@ def test_the_cap_stops_a_device_alone_and_its_actor_goes_on(local_ray):
                 assert words in stopped.failure
             assert trained.failure is None
             assert (result.sums[0].total == expected.sums[0].total).all()
-        assert ray.get(fleet.actors[0].ping.remote(), timeout=60) == before, "the same process"
+        assert ray.get(fleet.crew.actors[0].ping.remote(), timeout=60) == before, "the same process"
