@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import ray
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
+from profl_ray.fleet.crew import LOST
 from profl_ray.fleet.driver import Driver, RunIdentity, check_runnable
 from profl_ray.fleet.ray_fleet import check_resources
 from profl_ray.fleet.ray_session import ray_session
 from profl_ray.server.record import RoundRecord
+
+MAX_LOST_DRIVERS = 3
+"""Driver actors of one run that may be lost before it gives up."""
 
 
 class DriverActor:
@@ -70,7 +76,7 @@ def run_on_ray(
     on_round: Callable[[RoundRecord], None],
     stopping: Callable[[Callable[[], object]], AbstractContextManager[None]],
 ) -> dict[str, Any]:
-    """Run a driver actor to its end and return the summary.
+    """Run a driver actor to its end and return the summary; one that is lost is started again.
 
     Calls `begin` once it is known that the run can be made, `on_round` with each record. `stopping` is given
     the driver's `stop` and wraps the training, so that its caller says what stops a run. Raises UserError for
@@ -82,19 +88,55 @@ def run_on_ray(
         num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
         check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor, fleet.driver_cpus)
         begin()
-        driver = start_driver(config, identity)
-        done = driver.fit.remote()
-        seen, ended = 0, False
-        with stopping(driver.stop.remote):
-            while not ended:
-                ready, _ = ray.wait([done], timeout=1.0)
-                ended = bool(ready)
-                records = ray.get(driver.rounds_since.remote(seen))
-                for record in records:
-                    on_round(RoundRecord.from_json(record))
-                seen += len(records)
-        result = ray.get(done)
+        follower = _Follower(config, identity, on_round)
+        with stopping(follower.stop):
+            result = follower.follow()
         if isinstance(result, Exception):
             raise result
-        summary: dict[str, Any] = result
-        return summary
+        return result
+
+
+class _Follower:
+    """Follows a driver actor to its end; starts another one in the place of one that was lost."""
+
+    def __init__(
+        self, config: ExperimentConfig, identity: RunIdentity, on_round: Callable[[RoundRecord], None]
+    ) -> None:
+        self.config = config
+        self.identity = identity
+        self.on_round = on_round
+        self.driver = start_driver(config, identity)
+        self.stopped = False
+        self.num_seen = 0
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.driver.stop.remote()
+
+    def follow(self) -> dict[str, Any] | Exception:
+        for num_lost in count():
+            try:
+                return self._follow_one()
+            except LOST as error:
+                if num_lost == MAX_LOST_DRIVERS:
+                    raise RuntimeError(
+                        f"{num_lost + 1} driver actors were lost, the last: {error}"
+                    ) from error
+                # The state is on the disk; the lost one may still hold the run for a moment.
+                self.identity = replace(self.identity, patience_seconds=60.0)
+                self.driver = start_driver(self.config, self.identity)
+                if self.stopped:
+                    self.driver.stop.remote()
+        raise AssertionError("unreachable")
+
+    def _follow_one(self) -> dict[str, Any] | Exception:
+        done, ended = self.driver.fit.remote(), False
+        while not ended:
+            ready, _ = ray.wait([done], timeout=1.0)
+            ended = bool(ready)
+            records = ray.get(self.driver.rounds_since.remote(self.num_seen))
+            for record in records:
+                self.on_round(RoundRecord.from_json(record))
+            self.num_seen += len(records)
+        result: dict[str, Any] | Exception = ray.get(done)
+        return result

@@ -18,6 +18,8 @@ from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.resources import check_cluster, placement_group
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace, decode
 
+MAX_TRIAL_FAILURES = 3
+
 
 @dataclass(frozen=True)
 class SweepRequest:
@@ -206,6 +208,8 @@ def _fit(
                 storage_path=str(folder),
                 verbose=0,
                 callbacks=[view],
+                # A trial whose process or node is lost goes on elsewhere from its own last round.
+                failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_FAILURES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=10, num_to_keep=1),
             ),
         )

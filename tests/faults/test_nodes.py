@@ -1,0 +1,99 @@
+"""Nodes that are removed, whose object store is full, whose memory runs out."""
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from .disturbed import play
+from .kit import wait_for
+
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
+
+
+@contextmanager
+def cluster(num_nodes, **options):
+    """A cluster whose nodes are processes here: a head without CPUs, and nodes of one CPU."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    from profl_ray.fleet.environment import QUIET
+
+    assert QUIET
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | options)
+    try:
+        nodes = [made.add_node(num_cpus=1) for _ in range(num_nodes)]
+        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        yield made, nodes
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+def test_a_node_that_is_removed_and_another_that_comes(runs, tmp_path, fault):
+    line = fault("node removed, with its client actor; another one added later")
+    with cluster(2) as (made, nodes):
+
+        def disturb(driver, stop):
+            wait_for(lambda: len(driver.records) >= 3 or stop.is_set(), seconds=120)
+            made.remove_node(nodes[0], allow_graceful=False)
+            line.injected += 1
+            wait_for(lambda: len(driver.records) >= 12 or stop.is_set(), seconds=180)
+            made.remove_node(nodes[1], allow_graceful=False)
+            line.injected += 1
+
+        def on_round(record):
+            if record.round == 8:
+                made.add_node(num_cpus=1)
+
+        options = ("fleet.cpus_per_actor=1", "fleet.start_timeout_seconds=15")
+        play(runs, tmp_path, line, disturb, *options, on_round=on_round)
+
+
+def test_a_full_object_store(runs, tmp_path, fault):
+    """The store holds 80 MiB; others fill it, so that all that we put has to be spilled to the disk."""
+    import numpy as np
+    import ray
+
+    line = fault("object store full (others hold three times its size)")
+    with cluster(2, object_store_memory=80 * 2**20):
+        held = [ray.put(np.full(10 * 2**20, i, np.uint8)) for i in range(24)]
+        line.injected += len(held)
+        play(runs, tmp_path, line, lambda _driver, stop: stop.wait(), "fleet.cpus_per_actor=1")
+        assert int(ray.get(held[0])[0]) == 0
+
+
+HOG = "import sys, time; block = b'1' * int(sys.argv[1]); print('held', flush=True); time.sleep(60)"
+
+
+def test_workers_that_are_killed_for_want_of_memory(runs, tmp_path, fault, monkeypatch):
+    """A process outside Ray takes memory until Ray's monitor kills workers; later it gives it back."""
+    import psutil
+
+    line = fault("workers killed by Ray's memory monitor")
+    memory = psutil.virtual_memory()
+    hog_bytes = 3 * 2**30
+    # Ray's own figure of what is used differs a little from psutil's.
+    threshold = (memory.total - memory.available + 2 * 2**30 + hog_bytes // 2) / memory.total
+    if threshold > 0.95:
+        pytest.skip("too little free memory on this machine to fill it safely")
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.3f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    with cluster(2):
+
+        def disturb(driver, stop):
+            wait_for(lambda: len(driver.records) >= 3 or stop.is_set(), seconds=120)
+            hog = subprocess.Popen([sys.executable, "-c", HOG, str(hog_bytes)], stdout=subprocess.PIPE)
+            try:
+                assert hog.stdout.readline() == b"held\n"
+                wait_for(lambda: driver.fleet.crew.num_lost > 0 or stop.is_set(), seconds=30)
+                time.sleep(1.0)
+            finally:
+                hog.kill()
+                hog.communicate()
+            line.injected += driver.fleet.crew.num_lost
+
+        driver = play(runs, tmp_path, line, disturb, "fleet.cpus_per_actor=1")
+    assert driver.fleet.crew.num_lost >= 1
