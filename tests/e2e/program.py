@@ -50,8 +50,8 @@ class Program:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
-    def run(self, *arguments, timeout=120):
-        process = self.start(*arguments)
+    def run(self, *arguments, timeout=120, **environment):
+        process = self.start(*arguments, **environment)
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

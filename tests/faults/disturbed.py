@@ -12,7 +12,7 @@ UNTRACKED = "tracking.enabled=false"
 def play(root, tmp_path, line, disturb, *overrides, on_round=None):
     """Play a run on Ray with `disturb(driver, stop)` beside it; fill in the table's line."""
     config = busy_config(root, UNTRACKED, "fleet.backend=ray", "fleet.num_actors=2", *overrides)
-    digest, records = undisturbed(root)
+    digest, records = undisturbed(root, *(option for option in overrides if not option.startswith("fleet.")))
     driver, stop, errors = Driver(config, RunIdentity(tmp_path / "run", "run")), threading.Event(), []
 
     def beside():

@@ -1,0 +1,119 @@
+"""An MLflow server that goes away while a run trains: nothing waits for it, and no point is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.launch.ports import free_ports
+
+from .kit import busy_config, comparable, points_lost, undisturbed, wait_for
+
+
+class Server:
+    """An MLflow server over the runs' SQLite file; its HTTP port stays the same."""
+
+    def __init__(self, runs):
+        (self.port,) = free_ports(1)
+        self.uri = f"http://127.0.0.1:{self.port}"
+        mlflow = Path(sys.executable).parent / "mlflow"
+        self.command = [mlflow, "server", "--backend-store-uri", f"sqlite:///{runs}/mlflow.db"]
+        self.command += ["--artifacts-destination", (runs / "mlartifacts").as_uri(), "--serve-artifacts"]
+        self.command += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        self.process = None
+
+    def start(self):
+        environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        self.process = subprocess.Popen(
+            self.command,
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for(self._answers, seconds=90, pause=0.2)
+
+    def kill(self):
+        """Kill it with its workers, all at once."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def _answers(self):
+        try:
+            with urlopen(f"{self.uri}/health", timeout=2) as answer:
+                return answer.status == 200
+        except (URLError, OSError):
+            return False
+
+
+@pytest.fixture
+def server(runs, monkeypatch):
+    # Quick to give up, so that the test is; the default is some seconds.
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    made = Server(runs)
+    made.start()
+    yield made
+    made.kill()
+
+
+@contextmanager
+def driver_of(server, runs, tmp_path):
+    config = busy_config(runs, f"tracking.uri={server.uri}")
+    driver = Driver(config, RunIdentity(tmp_path / "run", "run", server.uri))
+    yield driver
+
+
+def test_points_wait_until_the_server_is_back(server, runs, tmp_path, fault):
+    line = fault("kill -9 of the MLflow server; back some rounds later")
+    digest, records = undisturbed(runs)
+
+    def disturb(record):
+        if record.round in (4, 13):
+            server.kill()
+            line.injected += 1
+        if record.round in (9, 18):
+            server.start()
+
+    with driver_of(server, runs, tmp_path) as driver:
+        summary = driver.run(disturb)
+    line.survived = line.injected
+    line.weights_equal = summary["weights_sha256"] == digest and comparable(driver.records) == records
+    line.points_lost = points_lost(server.uri, summary["mlflow_run_id"], driver.records)
+    assert line.weights_equal and line.points_lost == 0 and summary["notices"] == []
+
+
+@pytest.mark.faults
+def test_what_a_server_missed_to_the_end_is_delivered_on_resume(server, runs, tmp_path, fault):
+    line = fault("kill -9 of the MLflow server; away to the end, then --resume")
+    digest, _ = undisturbed(runs)
+    with driver_of(server, runs, tmp_path) as driver:
+
+        def disturb(record):
+            if record.round == 5:
+                server.kill()
+                line.injected += 1
+
+        started = time.monotonic()
+        summary = driver.run(disturb)
+        assert time.monotonic() - started < 120, "it waits for nobody"
+    assert summary["weights_sha256"] == digest
+    (notice,) = summary["notices"]
+    assert "could not be delivered to MLflow" in notice and "--resume run" in notice
+    server.start()
+    assert points_lost(server.uri, summary["mlflow_run_id"], driver.records) > 0
+    with driver_of(server, runs, tmp_path) as again:
+        summary = again.run(lambda record: pytest.fail("it was over"))
+    line.survived += 1
+    line.weights_equal = summary["weights_sha256"] == digest
+    line.points_lost = points_lost(server.uri, summary["mlflow_run_id"], again.records)
+    assert line.weights_equal and line.points_lost == 0 and summary["notices"] == []
