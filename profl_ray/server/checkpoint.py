@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from profl_ray.errors import UserError
-from profl_ray.server.durable import naming, sync_folder, write_durably
+from profl_ray.server.durable import naming, sync_folder, write_synced
 from profl_ray.training import State
 
 VERSION = 3
@@ -58,8 +58,9 @@ def fill_checkpoint(folder: Path, snapshot: Snapshot, run: str = "") -> None:
         "tensors_sha256": sha256(tensors).hexdigest(),
         "facts_sha256": sha256(facts.encode()).hexdigest(),
     }
-    write_durably(folder / TENSORS, tensors)
-    write_durably(folder / FACTS, json.dumps(header | {"facts": facts}).encode())
+    write_synced(folder / TENSORS, tensors)
+    write_synced(folder / FACTS, json.dumps(header | {"facts": facts}).encode())
+    sync_folder(folder)
 
 
 def read_checkpoint(folder: Path, run: str = "") -> Snapshot:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -14,10 +15,7 @@ def write_durably(path: Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with naming(path):
         try:
-            with aside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            write_synced(aside, data)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
@@ -26,7 +24,13 @@ def write_durably(path: Path, data: bytes) -> None:
 
 def append_durably(path: Path, data: bytes) -> None:
     """Append `data`; when this returns it is on the disk. Raises OSError that names the file."""
-    with naming(path), path.open("ab") as file:
+    with naming(path):
+        write_synced(path, data, mode="ab")
+
+
+def write_synced(path: Path, data: bytes, mode: Literal["wb", "ab"] = "wb") -> None:
+    """Write `data` into `path` and wait until the disk has it."""
+    with path.open(mode) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -46,6 +46,10 @@ class NonFiniteUpdate(RuntimeError):
     """A device's update holds NaN or infinity."""
 
 
+class BadDeviceData(RuntimeError):
+    """A device's share of the data cannot be trained on."""
+
+
 @dataclass
 class _Resident:
     model: nn.Module
@@ -111,7 +115,7 @@ class DeviceWorker:
                 raise NonFiniteUpdate(f"device {device} sent NaN or infinity in {state.task.step}")
             loss = reached
             sums[device_order.task_index] = TaskSum(total, len(indices))
-        except (MemoryQuotaExceeded, NonFiniteUpdate) as error:
+        except (MemoryQuotaExceeded, NonFiniteUpdate, BadDeviceData) as error:
             failure = str(error)
         report = DeviceReport(
             device, device_order.task_index, len(indices), loss, perf_counter() - started, failure
@@ -125,8 +129,14 @@ class DeviceWorker:
         stream = (*order.stream, device_order.device)
         indices = self.split.indices[device_order.device]
         model = self._resident(state)
+        own_labels = self.data.train_labels[indices]
+        if not len(indices) or own_labels.min() < 0 or own_labels.max() >= self.data.num_classes:
+            raise BadDeviceData(
+                f"device {device_order.device} has {len(indices)} images, whose labels are not all in "
+                f"0..{self.data.num_classes - 1}"
+            )
         images = self.normaliser(self.data.train_images[indices]).to(self.device)
-        labels = torch.from_numpy(self.data.train_labels[indices]).to(self.device)
+        labels = torch.from_numpy(own_labels).to(self.device)
         capped = settings.enforce_quotas and math.isfinite(device_order.quota_mib)
         allowance = device_order.quota_mib + settings.overhead_mib if capped else 0.0
         try:
