@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --quiet --disable-pip-version-check install --editable
 FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e" -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint ui clean
+.PHONY: help demo test test-fast faults lint ui clean
 
 help: ## list the targets
 	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
@@ -22,10 +22,13 @@ demo: $(VENV)/.installed ## install, start a local Ray, sweep, write the report,
 
 test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast ones first)
 	@$(FAST_TESTS)
-	@$(RUN) -m pytest -m "ray or e2e"
+	@$(RUN) -m pytest -m "(ray or e2e) and not faults"
 
 test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minutes
 	@$(FAST_TESTS)
+
+faults: $(VENV)/.installed-dev ## kill, freeze and fill for real, and compare the weights: about 12 minutes
+	@$(RUN) -m pytest tests/faults --fault-table docs/results/faults.md
 
 lint: $(VENV)/.installed-dev ## ruff and mypy
 	@$(RUN) -m ruff check
