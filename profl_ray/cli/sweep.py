@@ -126,5 +126,7 @@ def as_json(outcome: "SweepOutcome") -> dict[str, object]:
         "num_failed": outcome.num_failed,
         "best_settings": outcome.best_settings,
         "best_accuracy": outcome.best_accuracy,
+        "rounds_total": outcome.rounds_total,
+        "rounds_trained": outcome.rounds_trained,
         "folder": str(outcome.folder),
     }

@@ -72,3 +72,7 @@ class StorageConfig(Section):
     """Folder of everything that is written."""
     checkpoint_every_rounds: PositiveInt = 1
     """Save the run's state after every so many rounds."""
+    share_rounds: bool = False
+    """Train rounds that several runs have in common once (ProFL, SmartFreeze, on CPUs); experimental."""
+    shared_rounds_mib: PositiveFloat = 4096.0
+    """Size limit of the states kept for that, in `root`/cache/rounds; the longest unused go first."""

@@ -20,6 +20,10 @@ class ProFLOptions(Section):
     """Output module of growing step t > 1: the matching shrinking step's, or the last growing step's."""
     frozen_bn: Literal["batch", "eval"] = "batch"
     """Batch norm of frozen blocks: batch statistics as in the authors' code, or fixed running statistics."""
+    grow_learning_rate: PositiveFloat | None = None
+    """SGD learning rate of the growing steps; default: `training.learning_rate`."""
+    grow_frozen_bn: Literal["batch", "eval"] | None = None
+    """The policy in the growing steps; default: `frozen_bn`."""
     map_rounds: NonNegativeInt = 10
     """Rounds of Map, the distillation of a block into its proxy."""
     map_learning_rate: PositiveFloat = 1e-4

@@ -18,6 +18,7 @@ from profl_ray.server.experiment import Experiment, StepNeed, assemble
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
 from profl_ray.tracking import REASON_TAG, NullWriter, RunWriter, Totals, Writer, flat_params, prepare_store
 from profl_ray.tracking.artifacts import log_results, log_setup
@@ -71,7 +72,7 @@ class Driver:
         self.experiment, self.needs = check_runnable(config)
         self.fleet = build_fleet(self.experiment)
         try:
-            self.server = Server(self.experiment, self.fleet)
+            self.server = self._make_server()
             self.writer = self._open()
         except BaseException:
             self.folder.release()
@@ -155,6 +156,8 @@ class Driver:
             "finished": self.finished,
             **figures,
             "weights_sha256": weights_sha256(self.server.strategy.complete_weights()),
+            "rounds_trained": self.server.rounds_trained,
+            "rounds_shared": self.server.rounds_shared,
             "notices": list(self.notices),
         }
 
@@ -174,9 +177,15 @@ class Driver:
                 self.notices.append(f"{undelivered}; --resume {self.run_id} delivers it when MLflow is back")
                 summary["notices"] = list(self.notices)
         finally:
+            self.server.close()
             self.folder.release()
             self.fleet.close()
         return summary
+
+    def _make_server(self) -> Server:
+        if shares_rounds(self.experiment):
+            return SharingServer(self.experiment, self.fleet, self.config.storage.root / "cache" / "rounds")
+        return Server(self.experiment, self.fleet)
 
     def _checkpoint_due(self, record: RoundRecord) -> bool:
         return record.round % self.config.storage.checkpoint_every_rounds == 0

@@ -1,9 +1,7 @@
 """Needs are kept on disk by signature, so that trials of a sweep do not estimate the same step again."""
 
 import json
-import os
 from dataclasses import asdict
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,8 +11,7 @@ import torch
 from profl_ray.memory.estimate import estimate_need
 from profl_ray.memory.need import Need
 from profl_ray.memory.trainable import Trainable
-
-PACKAGE = Path(__file__).parents[1]
+from profl_ray.provenance import source_digest
 
 
 class NeedEstimator:
@@ -51,15 +48,6 @@ class NeedEstimator:
 
 
 def _signature(task: Trainable) -> str:
-    text = "\n".join([torch.__version__, _source_digest(), task.memory_key])
+    code = source_digest("models", "training", "memory", "strategies")
+    text = "\n".join([torch.__version__, code, task.memory_key])
     return sha256(text.encode()).hexdigest()[:32]
-
-
-@lru_cache(maxsize=1)
-def _source_digest() -> str:
-    """Digest of the code that a need depends on: models, local training and the estimator."""
-    digest = sha256()
-    for room in ("models", "training", "memory", "strategies"):
-        for path in sorted((PACKAGE / room).glob("*.py")):
-            digest.update(os.fsencode(path.name) + path.read_bytes())
-    return digest.hexdigest()

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from profl_ray.errors import UserError
-from profl_ray.server.durable import naming, sync_folder, write_synced
+from profl_ray.server.durable import naming, sync_folder, write_file
 from profl_ray.training import State
 
 VERSION = 3
@@ -29,25 +29,27 @@ class Snapshot:
     facts: dict[str, Any]
 
 
-def write_checkpoint(folder: Path, snapshot: Snapshot, run: str = "") -> None:
+def write_checkpoint(folder: Path, snapshot: Snapshot, run: str = "", sync: bool = True) -> None:
     """Write the snapshot of `run` as `folder`, replacing it; a reader sees the old one, the new one, or none.
 
-    What was written outlives a power cut. Raises OSError that names the folder, as when the disk is full.
+    With `sync`, what was written outlives a power cut. Raises OSError that names the folder, as when the disk
+    is full.
     """
     with naming(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            fill_checkpoint(aside, snapshot, run)
+            fill_checkpoint(aside, snapshot, run, sync)
             if folder.exists():
                 shutil.rmtree(folder)
             aside.rename(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        sync_folder(folder.parent)
+        if sync:
+            sync_folder(folder.parent)
 
 
-def fill_checkpoint(folder: Path, snapshot: Snapshot, run: str = "") -> None:
+def fill_checkpoint(folder: Path, snapshot: Snapshot, run: str = "", sync: bool = True) -> None:
     """Write the snapshot's two files into an existing folder."""
     # safetensors writes memory as it lies, so a view that is not in C order would come back scrambled.
     tensors = save({name: np.asarray(value, order="C") for name, value in snapshot.tensors.items()})
@@ -58,9 +60,10 @@ def fill_checkpoint(folder: Path, snapshot: Snapshot, run: str = "") -> None:
         "tensors_sha256": sha256(tensors).hexdigest(),
         "facts_sha256": sha256(facts.encode()).hexdigest(),
     }
-    write_synced(folder / TENSORS, tensors)
-    write_synced(folder / FACTS, json.dumps(header | {"facts": facts}).encode())
-    sync_folder(folder)
+    write_file(folder / TENSORS, tensors, sync=sync)
+    write_file(folder / FACTS, json.dumps(header | {"facts": facts}).encode(), sync=sync)
+    if sync:
+        sync_folder(folder)
 
 
 def read_checkpoint(folder: Path, run: str = "") -> Snapshot:

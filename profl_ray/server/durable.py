@@ -12,28 +12,35 @@ def write_durably(path: Path, data: bytes) -> None:
 
     Raises OSError that names the file, for instance when the disk is full; the old file is left then.
     """
+    write_whole(path, data, sync=True)
+
+
+def write_whole(path: Path, data: bytes, sync: bool = False) -> None:
+    """Do as `write_durably` does, but without waiting for the disk: a power cut may spoil the file."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with naming(path):
         try:
-            write_synced(aside, data)
+            write_file(aside, data, sync=sync)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
 
 
 def append_durably(path: Path, data: bytes) -> None:
     """Append `data`; when this returns it is on the disk. Raises OSError that names the file."""
     with naming(path):
-        write_synced(path, data, mode="ab")
+        write_file(path, data, mode="ab")
 
 
-def write_synced(path: Path, data: bytes, mode: Literal["wb", "ab"] = "wb") -> None:
-    """Write `data` into `path` and wait until the disk has it."""
+def write_file(path: Path, data: bytes, mode: Literal["wb", "ab"] = "wb", sync: bool = True) -> None:
+    """Write `data` into `path` and, with `sync`, wait until the disk has it."""
     with path.open(mode) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -30,6 +30,10 @@ class Server:
         self.fleet = fleet
         self.strategy = experiment.make_strategy()
         self.ledger = Ledger()
+        self.rounds_trained = 0
+        """Rounds whose devices this run trained, those that it trained again included."""
+        self.rounds_shared = 0
+        """Rounds that it took from other runs."""
 
     @property
     def finished(self) -> bool:
@@ -50,7 +54,9 @@ class Server:
             evaluation = self._evaluate()
         if progress.step_ended and not self.ledger.step_merges:
             raise UserError(_nobody_trained(plan, training.result))
+        self._before_advance()
         self.strategy.advance(progress)
+        self.rounds_trained += 1
         need_mib, peak_mib = training.dearest
         return RoundRecord(
             round=self.ledger.rounds,
@@ -83,12 +89,24 @@ class Server:
     def snapshot(self) -> Snapshot:
         """Return everything needed to go on after the last round."""
         tensors, facts = self.strategy.state_dict()
-        return Snapshot(tensors, {"strategy": facts, "ledger": self.ledger.to_json()})
+        counts = {"ledger": self.ledger.to_json(), "rounds_trained": self.rounds_trained}
+        return Snapshot(tensors, {"strategy": facts} | counts)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""
+        if snapshot.facts.get("num_replayed"):
+            raise UserError(
+                "the run stands among shared rounds: it goes on with storage.share_rounds, on CPUs"
+            )
         self.strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
         self.ledger = Ledger.from_json(snapshot.facts["ledger"])
+        self.rounds_trained = snapshot.facts["rounds_trained"]
+
+    def close(self) -> None:
+        """Release what the server holds beside its fleet: nothing, here."""
+
+    def _before_advance(self) -> None:
+        """Look at the round between the rule's decision and its carrying out: a hook for sharing rounds."""
 
     def _pass(self, plan: Plan) -> Pass:
         """Let a cohort do the plan's tasks; who is eligible is a matter of needs and quotas."""

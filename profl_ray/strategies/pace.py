@@ -23,6 +23,8 @@ class StepPace:
         self.stream = numpy_stream(seed, "movement", step)
         self.rounds_done = 0
         self.snapshots: list[np.ndarray] = []
+        self.num_before = 0
+        """Snapshots before the round that is being played."""
         self.indices: np.ndarray | None = None
 
     def record(self, weights: State) -> None:
@@ -33,6 +35,20 @@ class StepPace:
         if self.indices is None:
             self.indices = sample_indices(len(scalars), self.num_scalars, self.stream)
         self.snapshots.append(scalars[self.indices])
+
+    def newest(self) -> np.ndarray | None:
+        """Return what the round that was just played has recorded; None if nothing."""
+        return self.snapshots[-1] if len(self.snapshots) > self.num_before else None
+
+    def take(self, scalars: np.ndarray | None) -> None:
+        """Take in what a round recorded elsewhere, in place of `record`."""
+        if scalars is not None:
+            self.snapshots.append(scalars)
+
+    def count_round(self) -> None:
+        """The round is over, and the step goes on."""
+        self.rounds_done += 1
+        self.num_before = len(self.snapshots)
 
     def progress(self) -> Progress:
         """Ask the rule, counting the round that was just played."""
@@ -53,6 +69,7 @@ class StepPace:
         """Take back a history: snapshots [rounds + 1, scalars]. `record` has set the indices before."""
         self.rounds_done = rounds_done
         self.snapshots = list(snapshots)
+        self.num_before = len(self.snapshots)
 
 
 def freeze_rule(config: FreezingConfig, stage: str) -> FreezeRule:

@@ -11,7 +11,7 @@ Policy `eval` of frozen batch norm needs running statistics of the random front 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from profl_ray.strategies.base import (
     Plan,
     Progress,
     Step,
-    Strategy,
     StrategyContext,
     initial_state,
     mean_update,
@@ -29,6 +28,7 @@ from profl_ray.strategies.base import (
     task_state,
 )
 from profl_ray.strategies.pace import StepPace, fixed_rule, freeze_rule
+from profl_ray.strategies.paced import PacedStrategy
 from profl_ray.training import Calibration, Distillation, LocalTask, State, TaskState, TaskSum
 
 STATISTICS = ("running_mean", "running_var")
@@ -47,10 +47,17 @@ def profl_steps(num_blocks: int, options: ProFLOptions) -> list[Step]:
     return steps + [Step("grow", block) for block in range(1, num_blocks + 1)]
 
 
-class ProFL(Strategy):
+class ProFL(PacedStrategy):
     """The progressive schedule as a state machine: weights, outputs kept from shrinking, the step's pace."""
 
     name = "profl"
+    late_keys: ClassVar[dict[str, tuple[str, ...]]] = {
+        "grow": (
+            "strategy.profl.initialisation",
+            "strategy.profl.grow_learning_rate",
+            "strategy.profl.grow_frozen_bn",
+        )
+    }
 
     def __init__(self, context: StrategyContext) -> None:
         super().__init__(context)
@@ -59,6 +66,7 @@ class ProFL(Strategy):
         self.seed = context.config.seed
         self.steps = profl_steps(self.network.num_blocks, self.options)
         self.step_index = 0
+        self.step_lengths = []
         self.weights = initial_state(SubModelPlan(self.network, self.network.num_blocks), self.seed)
         self.weights |= self._fresh_output_module(1)
         self.kept_outputs: dict[int, State] = {}
@@ -88,13 +96,18 @@ class ProFL(Strategy):
         procedure = supervised(self.context.config)
         if step.stage == "map":
             return self._map_task(step)
+        if step.stage == "grow" and self.options.grow_learning_rate is not None:
+            procedure = replace(procedure, learning_rate=self.options.grow_learning_rate)
         plan = self._sub_model(step)
         if step.stage == "calibrate":
             forward = Calibration(1, procedure.batch_size, 0.0, 0.0, 0.0)
             return LocalTask(str(step), plan, forward, trainable=(), moving_statistics=("units.",))
         active = plan.unit_names(step.block)
         frozen = tuple(name for block in range(1, step.block) for name in plan.unit_names(block))
-        fixed = frozen if self.options.frozen_bn == "eval" else ()
+        policy = self.options.frozen_bn
+        if step.stage == "grow":
+            policy = self.options.grow_frozen_bn or policy
+        fixed = frozen if policy == "eval" else ()
         return LocalTask(
             str(step),
             plan,
@@ -169,9 +182,10 @@ class ProFL(Strategy):
 
     def advance(self, progress: Progress) -> None:
         """Count the round; at the end of a step keep what later steps need and begin the next."""
-        self.pace.rounds_done += 1
+        self.pace.count_round()
         if not progress.step_ended:
             return
+        self.step_lengths.append(self.pace.rounds_done)
         if self.step.stage == "shrink":
             self.kept_outputs[self.step.block] = {
                 name: value.copy() for name, value in self._output_module(self.step.block).items()
@@ -207,6 +221,7 @@ class ProFL(Strategy):
             names = []
         self.pace = StepPace(rule, names, self.freezing.num_scalars, self.seed, self.step_index)
         self.pace.record(self.weights)
+        self.pace.num_before = len(self.pace.snapshots)
 
     def _output_module(self, block: int) -> State:
         """Return proxies of the blocks after `block`, and the FC."""
@@ -231,7 +246,7 @@ class ProFL(Strategy):
         tensors = {f"weights/{name}": value for name, value in self.weights.items()}
         for block, output in self.kept_outputs.items():
             tensors |= {f"kept/{block}/{name}": value for name, value in output.items()}
-        facts = {"step_index": self.step_index}
+        facts: dict[str, Any] = {"step_index": self.step_index, "step_lengths": list(self.step_lengths)}
         if not self.finished:
             facts["rounds_done"] = self.pace.rounds_done
             if self.pace.snapshots:
@@ -241,6 +256,7 @@ class ProFL(Strategy):
     def load_state_dict(self, tensors: State, facts: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
         self.step_index = facts["step_index"]
+        self.step_lengths = list(facts["step_lengths"])
         self.weights, self.kept_outputs = {}, {}
         for key, value in tensors.items():
             kind, _, name = key.partition("/")

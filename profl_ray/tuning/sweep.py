@@ -49,6 +49,10 @@ class SweepOutcome:
     num_failed: int
     best_settings: dict[str, Any]
     best_accuracy: float | None
+    rounds_total: int
+    """Rounds of all trials' runs."""
+    rounds_trained: int
+    """Rounds that were trained for them; fewer where they shared some."""
 
 
 def base_config(request: SweepRequest) -> ExperimentConfig:
@@ -237,6 +241,8 @@ def _fit(
         num_failed=results.num_errors,
         best_settings=decode(best.config or {}) if best else {},
         best_accuracy=(best.metrics or {})[METRIC] if best else None,
+        rounds_total=sum((r.metrics or {}).get("round", 0) for r in every),
+        rounds_trained=sum((r.metrics or {}).get("rounds_trained", 0) for r in every),
     )
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {

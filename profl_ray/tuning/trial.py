@@ -90,6 +90,7 @@ class ProFLTrial(tune.Trainable):
             "measured_peak_mib": record.measured_peak_mib,
             "effective_movement": record.effective_movement,
             "run_id": self.driver.run_id,
+            "rounds_trained": self.driver.server.rounds_trained,
             "done": self.driver.finished,
         }
 

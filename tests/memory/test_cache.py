@@ -94,20 +94,8 @@ def test_another_version_of_torch_or_of_the_code_is_another_key(
     estimated: list, make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     NeedEstimator(tmp_path)(make_task())
-    monkeypatch.setattr(cache, "_source_digest", lambda: "other code")
+    monkeypatch.setattr(cache, "source_digest", lambda *rooms: "other code")
     NeedEstimator(tmp_path)(make_task())
     monkeypatch.setattr(cache.torch, "__version__", "0.0")
     NeedEstimator(tmp_path)(make_task())
     assert len(estimated) == 3
-
-
-def test_the_digest_of_the_code_sees_the_rooms_that_matter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache, "PACKAGE", tmp_path)
-    digests = set()
-    for number, room in enumerate(("models", "training", "memory", "strategies"), 1):
-        (tmp_path / room).mkdir()
-        (tmp_path / room / "code.py").write_text("x = 1")
-        digests.add(cache._source_digest.__wrapped__())
-        assert len(digests) == number

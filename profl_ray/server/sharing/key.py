@@ -1,0 +1,65 @@
+"""The key of a round: everything that has influenced it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from profl_ray.config.load import flatten
+from profl_ray.provenance import machine_type, source_digest
+from profl_ray.server.experiment import Experiment
+from profl_ray.strategies.paced import PacedStrategy
+
+CODE = ("federation", "freezing", "memory", "models", "server", "strategies", "training", "randomness.py")
+WITHOUT_INFLUENCE = ("recipe", "description", "tracking.", "storage.", "fleet.", "freezing.", "strategy.")
+"""Keys, or their beginnings, that have no influence on a round that is played ..."""
+WITH_INFLUENCE = (
+    "fleet.cohort_groups",
+    "fleet.accelerator",
+    "fleet.enforce_quotas",
+    "fleet.overhead_mib",
+    "freezing.num_scalars",
+    "strategy.name",
+    "strategy.profl.",
+)
+"""... but these do. A freezing rule decides when a step ends: the key has that as the steps' lengths."""
+
+
+class PathKeys:
+    """Keys of the paths that one experiment can take."""
+
+    def __init__(self, experiment: Experiment, strategy: PacedStrategy) -> None:
+        self._late = strategy.late_keys
+        late = {key for keys in self._late.values() for key in keys}
+        flat = flatten(experiment.config)
+        self._values = {key: str(flat[key]) for key in late}
+        early = {k: str(v) for k, v in flat.items() if _has_influence(k) and k not in late}
+        facts = [early, _data_digest(experiment), machine_type(), source_digest(*CODE)]
+        self.base = _digest(facts)
+
+    def path(self, stage: str, step_lengths: Sequence[int]) -> str:
+        """Return the key of the step of `stage` that follows steps of these lengths, in rounds.
+
+        Settings that matter only from some stage on are part of it from there.
+        """
+        late = {key: self._values[key] for key in self._late.get(stage, ())}
+        return _digest([self.base, list(step_lengths), late])
+
+
+def _has_influence(key: str) -> bool:
+    return key.startswith(WITH_INFLUENCE) or not key.startswith(WITHOUT_INFLUENCE)
+
+
+def _data_digest(experiment: Experiment) -> str:
+    digest, data = sha256(), experiment.data
+    for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(array.data if array.flags.c_contiguous else array.tobytes())
+    for indices in experiment.split.indices:
+        digest.update(indices.tobytes())
+    digest.update(experiment.quotas_mib.tobytes())
+    return digest.hexdigest()
+
+
+def _digest(facts: Sequence[Any] | Mapping[str, Any]) -> str:
+    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

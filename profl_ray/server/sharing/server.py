@@ -1,0 +1,235 @@
+"""A server that replays rounds which some run has trained already, and keeps those that it trains itself."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from profl_ray.server.checkpoint import Snapshot
+from profl_ray.server.experiment import Experiment
+from profl_ray.server.ledger import Ledger
+from profl_ray.server.ports import Fleet
+from profl_ray.server.record import RoundRecord
+from profl_ray.server.rounds import Server
+from profl_ray.server.sharing.key import PathKeys
+from profl_ray.server.sharing.store import MIB, Entry, RoundStore
+from profl_ray.strategies import Progress
+from profl_ray.strategies.paced import PacedStrategy
+
+MOST_ROUNDS_BETWEEN_STATES = 10
+PATIENCE_SECONDS = 0.2
+BEGIN = "state-begin"
+
+
+def shares_rounds(experiment: Experiment) -> bool:
+    """Whether the experiment's rounds can be shared: the method is paced by a rule, and training is exact."""
+    config = experiment.config
+    paced = isinstance(experiment.make_strategy(), PacedStrategy)
+    return paced and config.storage.share_rounds and config.fleet.accelerator == "cpu"
+
+
+class SharingServer(Server):
+    """Plays the rounds of one run. Between true states (*anchors*) it may know a round only by its entry:
+    then the strategy's step and history are right and its weights are those of the anchor.
+    """
+
+    def __init__(self, experiment: Experiment, fleet: Fleet, folder: Path) -> None:
+        super().__init__(experiment, fleet)
+        assert isinstance(self.strategy, PacedStrategy)
+        self.paced: PacedStrategy = self.strategy
+        self.keys = PathKeys(experiment, self.paced)
+        self.store = RoundStore(folder, self.keys.base, experiment.config.storage.shared_rounds_mib)
+        self._set_anchor()
+
+    # The round.
+
+    def play_round(self) -> RoundRecord:
+        """Replay the round if somebody has trained it; else train it, as the one who leads on this path."""
+        while True:
+            entry = self.store.read(self._path(), self._step_round())
+            record = None if entry is None else self._replay(entry)
+            if record is not None:
+                return record
+            if self.store.lead(self._to_lead(entry), PATIENCE_SECONDS):
+                # Another one may have trained it, and left, since we looked.
+                entry = self.store.read(self._path(), self._step_round())
+                record = None if entry is None else self._replay(entry)
+                return record or self._train_round()
+
+    def _to_lead(self, entry: Entry | None) -> str:
+        """Return where one alone should train: on the path, or where our step ends and others' went on."""
+        return self._path() if entry is None else f"{self._path()}-{self._step_round()}"
+
+    def _train_round(self) -> RoundRecord:
+        self._catch_up()
+        path, step_round = self._path(), self._step_round()
+        record = super().play_round()
+        trained = self._merged.scalars
+        self.store.write(path, step_round, Entry(record.to_json(), self.ledger.to_json(), trained))
+        if record.step_ended or step_round % _rounds_between(self._merged.snapshot) == 0:
+            self.store.write_state(path, _state_name(step_round), self._merged.snapshot)
+        if record.step_ended:
+            self.store.leave()
+            self.store.write_state(self._path(), BEGIN, self._true_state())
+        self._set_anchor()
+        return record
+
+    def _before_advance(self) -> None:
+        """Keep what the round gave before the rule's decision is carried out."""
+        self._merged = _Merged(self._true_state(), self.paced.pace.newest())
+
+    def _replay(self, entry: Entry) -> RoundRecord | None:
+        """Play the round by its entry; None if that does not do, and it has to be trained."""
+        record, step_round = RoundRecord.from_json(entry.record), self._step_round()
+        history = list(self.paced.pace.snapshots)
+        self.paced.pace.take(entry.scalars)
+        progress = self.strategy.progress()
+        evaluated = progress.step_ended or step_round % self.config.evaluation.every_rounds == 0
+        ledger = Ledger.from_json(entry.ledger)
+        possible = (record.test_accuracy is not None or not evaluated) and (
+            ledger.step_merges > 0 or not progress.step_ended
+        )
+        if possible and progress.step_ended:
+            possible = self._enter_next_step(step_round, progress)
+        elif possible:
+            self.strategy.advance(progress)
+            self._replayed.append(entry.scalars)
+        if not possible:
+            self.paced.pace.snapshots = history
+            return None
+        self.ledger = ledger
+        self.rounds_shared += 1
+        return replace(
+            record,
+            step_ended=progress.step_ended,
+            end_reason=progress.end_reason,
+            units_grown=self.strategy.units_grown,
+            test_accuracy=record.test_accuracy if evaluated else None,
+            test_loss=record.test_loss if evaluated else None,
+            effective_movement=progress.effective_movement,
+            slope=progress.slope,
+            seconds=0.0,
+        )
+
+    def _enter_next_step(self, step_round: int, progress: Progress) -> bool:
+        """Go to the beginning of the next step, if it is kept, or the state of this round is."""
+        lengths = [*self.paced.step_lengths, step_round]
+        if (begin := self.store.read_state(self._path_after(lengths), BEGIN)) is not None:
+            self._load(begin)
+        elif (before := self.store.read_state(self._path(), _state_name(step_round))) is not None:
+            history = list(self.paced.pace.snapshots)
+            self.strategy.load_state_dict(before.tensors, before.facts["strategy"])
+            self.paced.pace.snapshots = history
+            self.strategy.advance(progress)
+            self.store.write_state(self._path(), BEGIN, self._true_state())
+            self._set_anchor()
+        else:
+            return False
+        self.store.leave()
+        return True
+
+    # True states.
+
+    def snapshot(self) -> Snapshot:
+        """Return everything needed to go on after the last round: the anchor, and what was replayed since."""
+        facts = {
+            "strategy": self._anchor.facts["strategy"],
+            "ledger": self.ledger.to_json(),
+            "num_replayed": len(self._replayed),
+            "rounds_shared": self.rounds_shared,
+            "rounds_trained": self.rounds_trained,
+        }
+        tensors = dict(self._anchor.tensors)
+        for number, scalars in enumerate(self._replayed):
+            if scalars is not None:
+                tensors[f"replayed/{number}"] = scalars
+        return Snapshot(tensors, facts)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        own = {k: v for k, v in snapshot.tensors.items() if not k.startswith("replayed/")}
+        self._load(Snapshot(own, {"strategy": snapshot.facts["strategy"]}))
+        for number in range(snapshot.facts.get("num_replayed", 0)):
+            scalars = snapshot.tensors.get(f"replayed/{number}")
+            self.paced.pace.take(scalars)
+            self.strategy.advance(Progress())
+            self._replayed.append(scalars)
+        self.ledger = Ledger.from_json(snapshot.facts["ledger"])
+        self.rounds_shared = snapshot.facts["rounds_shared"]
+        self.rounds_trained = snapshot.facts["rounds_trained"]
+
+    def close(self) -> None:
+        """Let others train on the path that this run led."""
+        self.store.leave()
+
+    def _catch_up(self) -> None:
+        """Make the weights those of the last round: load the nearest kept state, train what lies between."""
+        missing, history = list(self._replayed), list(self._anchor_history)
+        if not missing:
+            return
+        first = self._step_round() - len(missing)
+        begin = 0
+        for count in range(len(missing), 0, -1):
+            state = self.store.read_state(self._path(), _state_name(first + count - 1))
+            if state is not None:
+                self._load(state)
+                self.strategy.advance(Progress())
+                begin = count
+                break
+        else:
+            self._load(Snapshot(self._anchor.tensors, self._anchor.facts))
+        self.paced.pace.snapshots = history + [s for s in missing[:begin] if s is not None]
+        for scalars in missing[begin:]:
+            training = self._pass(self.strategy.plan())
+            self.strategy.merge(training.result.sums)
+            found = self.paced.pace.newest()
+            assert (found is None) == (scalars is None), "a shared round was trained otherwise than before"
+            assert found is None or scalars is None or np.array_equal(found, scalars, equal_nan=True)
+            self.strategy.advance(Progress())
+            self.rounds_trained += 1
+        self._set_anchor()
+
+    def _load(self, state: Snapshot) -> None:
+        self.strategy.load_state_dict(state.tensors, state.facts["strategy"])
+        self._set_anchor()
+
+    def _set_anchor(self) -> None:
+        self._anchor = self._true_state()
+        self._anchor_history = [] if self.finished else list(self.paced.pace.snapshots)
+        self._replayed: list[np.ndarray | None] = []
+
+    def _true_state(self) -> Snapshot:
+        tensors, facts = self.strategy.state_dict()
+        return Snapshot(tensors, {"strategy": facts})
+
+    # Where the run is.
+
+    def _path(self) -> str:
+        return self._path_after(self.paced.step_lengths)
+
+    def _path_after(self, lengths: list[int]) -> str:
+        steps = self.paced.steps
+        return self.keys.path(steps[min(len(lengths), len(steps) - 1)].stage, lengths)
+
+    def _step_round(self) -> int:
+        return self.paced.pace.rounds_done + 1
+
+
+def _state_name(step_round: int) -> str:
+    """Return the name of the state after a round of the step, before the rule's decision is carried out."""
+    return f"state-{step_round:06d}"
+
+
+def _rounds_between(state: Snapshot) -> int:
+    """Return after how many rounds of a step a state is kept: rarely where states are large."""
+    size_mib = sum(tensor.nbytes for tensor in state.tensors.values()) / MIB
+    return min(MOST_ROUNDS_BETWEEN_STATES, math.ceil(size_mib))
+
+
+class _Merged:
+    """A round's state before its advance."""
+
+    def __init__(self, snapshot: Snapshot, scalars: np.ndarray | None) -> None:
+        self.snapshot = snapshot
+        self.scalars = scalars

@@ -1,0 +1,23 @@
+from profl_ray import provenance
+from profl_ray.provenance import machine_type, source_digest
+
+
+def test_the_digest_sees_every_file_of_the_rooms_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    digest = source_digest.__wrapped__
+    for room in ("models", "training", "cli"):
+        (tmp_path / room / "deep").mkdir(parents=True)
+        (tmp_path / room / "code.py").write_text("x = 1")
+        (tmp_path / room / "deep" / "code.py").write_text("y = 1")
+    before = digest("models", "training")
+    (tmp_path / "cli" / "code.py").write_text("x = 2")
+    assert digest("models", "training") == before
+    (tmp_path / "models" / "deep" / "code.py").write_text("y = 2")
+    changed = digest("models", "training")
+    assert changed != before
+    (tmp_path / "training" / "code.py").rename(tmp_path / "training" / "renamed.py")
+    assert digest("models", "training") not in (before, changed)
+
+
+def test_the_machine_is_named():
+    assert "2." in machine_type() and len(machine_type().split()) >= 3
