@@ -22,7 +22,9 @@ ROOMS = [
     "profl_ray.federation",
     "profl_ray.models",
     "profl_ray.config",
+    "profl_ray.secrecy",
     "profl_ray.randomness",
+    "profl_ray.provenance",
     "profl_ray.errors",
 ]
 SOURCES = sorted(

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from profl_ray.config import ExperimentConfig
+from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
 
 
@@ -95,5 +96,5 @@ class RunView:
         for notice in summary["notices"]:
             self.console.print(f"note: {notice}", soft_wrap=True)
         if uri is not None:
-            where = f"MLflow run {summary['mlflow_run_id']} in {uri} (`profl-ray ui` shows it)"
+            where = f"MLflow run {summary['mlflow_run_id']} in {masked(uri)} (`profl-ray ui` shows it)"
             self.console.print(where, soft_wrap=True)

@@ -30,13 +30,14 @@ def run(
     from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
     from profl_ray.fleet.driver import Driver, RunIdentity
+    from profl_ray.secrecy import plain_name
     from profl_ray.server.run_folder import RunFolder
     from profl_ray.tracking import resolve_uri
 
     config = load_experiment(recipe, overrides or []).with_absolute_paths()
     root = config.storage.root
     if resume is not None:
-        folder = RunFolder(root / resume)
+        folder = RunFolder(root / plain_name("--resume", resume))
         if not folder.exists:
             raise UserError(f"--resume {resume}: there is no such run in {root}")
         config = resumed_config(folder.config(), config, overrides or [], f"--resume {resume}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profl_ray.cli.options import Json, Overrides, Space, print_json
+from profl_ray.secrecy import masked
 
 if TYPE_CHECKING:
     from profl_ray.config import ExperimentConfig
@@ -114,7 +115,7 @@ def show(outcome: "SweepOutcome") -> None:
     say("")
     say(summary_text(rows))
     say(f"report: {report}")
-    say(f"sweep {outcome.name} in {outcome.uri} (`make ui` or `profl-ray ui` shows it)")
+    say(f"sweep {outcome.name} in {masked(outcome.uri)} (`make ui` or `profl-ray ui` shows it)")
 
 
 def as_json(outcome: "SweepOutcome") -> dict[str, object]:

@@ -16,7 +16,7 @@ from profl_ray.config.strategy import StrategyConfig
 class ExperimentConfig(Section):
     """Everything that determines a run, and where it runs."""
 
-    recipe: str = "custom"
+    recipe: str = Field("custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     """Name of the recipe that this experiment started from."""
     description: str = ""
     """What the recipe shows and what it should give."""

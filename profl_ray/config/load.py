@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from profl_ray.config.experiment import ExperimentConfig
 from profl_ray.errors import UserError, unknown_name
+from profl_ray.secrecy import masked
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 """Folder of the named recipes, NAME.yaml."""
@@ -114,6 +115,7 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
         names_of_chain = [Path(link).stem for link in (*chain[chain.index(identity) :], identity)]
         raise UserError(f"recipes extend each other in a circle: {' -> '.join(names_of_chain)}")
     tree = dict(_mapping(text, str(path)))
+    _check_place(tree, label)
     layers: list[Layer] = []
     if "base" in tree:
         base = tree.pop("base")
@@ -123,6 +125,17 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
             # What a recipe is called and what it shows is its own; it is not inherited.
             layers.append(below._replace(tree=_without(below.tree, "recipe", "description")))
     return [*layers, Layer(label, tree)]
+
+
+def _check_place(tree: Mapping[Any, Any], label: str) -> None:
+    """Refuse a recipe, which may be a stranger's, that writes elsewhere than below the working folder."""
+    storage = tree.get("storage")
+    root = storage.get("root") if isinstance(storage, Mapping) else None
+    if isinstance(root, str) and (root.startswith(("/", "~")) or ".." in Path(root).parts):
+        raise UserError(
+            f"storage.root={_show(root)}: a recipe may only name a folder below the working folder; "
+            f"give another place on the command line, storage.root=... ({label})"
+        )
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -154,10 +167,23 @@ def _build(layers: Sequence[Layer]) -> ExperimentConfig:
     problems = [problem for layer in layers for problem in _layer_problems(layer.tree, layer.label)]
     if not problems:
         try:
-            return ExperimentConfig.model_validate(reduce(_merge, [layer.tree for layer in layers]))
+            return _without_password(
+                ExperimentConfig.model_validate(reduce(_merge, [layer.tree for layer in layers]))
+            )
         except ValidationError as error:
             problems = list(_value_problems(error, layers))
     raise UserError("; ".join(problems))
+
+
+def _without_password(config: ExperimentConfig) -> ExperimentConfig:
+    """Refuse a password: the configuration is stored with the run, in MLflow, and shown."""
+    uri = config.tracking.uri
+    if uri is not None and masked(uri) != uri:
+        raise UserError(
+            f"tracking.uri={masked(uri)}: an address with a password belongs into the environment, "
+            "MLFLOW_TRACKING_URI (or leave it to MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
+        )
+    return config
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

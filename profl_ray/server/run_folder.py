@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,13 @@ class RunFolder:
             raise UserError(f"{self.path} is played by another process: wait for it, or end it") from None
 
     def release(self) -> None:
-        """Let others play this run."""
+        """Let others play this run; of a run that was not begun, nothing stays."""
+        begun = self.exists
         self._lock.release()
+        if not begun:
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            with suppress(OSError):  # Somebody else's files are in it.
+                self.path.rmdir()
 
     @property
     def exists(self) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from profl_ray.errors import UserError
+from profl_ray.secrecy import masked
 
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -37,8 +38,10 @@ def check_scheme(uri: str) -> str:
     scheme = uri.partition("://")[0].partition("+")[0] if "://" in uri else ""
     if scheme not in _SCHEMES:
         raise UserError(
-            f"tracking.uri={uri!r} is no MLflow tracking address: use sqlite:////absolute/path/mlflow.db "
-            "or http://host:port (allowed: " + ", ".join(f"{name}://" for name in _SCHEMES) + ")"
+            f"tracking.uri={masked(uri)!r} is no MLflow tracking address: use "
+            "sqlite:////absolute/path/mlflow.db or http://host:port (allowed: "
+            + ", ".join(f"{name}://" for name in _SCHEMES)
+            + ")"
         )
     return uri
 
@@ -66,5 +69,5 @@ def impatient() -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """Return the first line of an error, short enough for one line of output."""
-    text = str(error).strip().splitlines()
+    text = masked(str(error)).strip().splitlines()
     return (text[0] if text else type(error).__name__)[:200]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from profl_ray.errors import UserError, unknown_name
+from profl_ray.secrecy import masked
 from profl_ray.tracking.client import check_scheme, open_client, reason
 from profl_ray.tracking.data import QUOTAS_PATH, SweepData, TrialData
 from profl_ray.tracking.points import ROUND_METRICS
@@ -49,14 +50,16 @@ def _user_errors(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"cannot read from MLflow at {uri}: {reason(error)}") from error
+        raise UserError(f"cannot read from MLflow at {masked(uri)}: {reason(error)}") from error
 
 
 def _open(uri: str) -> Any:
     path = sqlite_path(check_scheme(uri))
     # MLflow would create the file, with all its tables, only to find nothing in it.
     if path is not None and not path.is_file():
-        raise UserError(f"no MLflow store at {uri}: nothing was recorded there yet, or the address is wrong")
+        raise UserError(
+            f"no MLflow store at {masked(uri)}: nothing was recorded there yet, or the address is wrong"
+        )
     return open_client(uri)
 
 

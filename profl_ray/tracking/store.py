@@ -6,6 +6,7 @@ from typing import Any
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
+from profl_ray.secrecy import masked
 from profl_ray.tracking.client import check_scheme, impatient, is_http, open_client, reason
 
 _LOCK_SECONDS = 120.0
@@ -53,10 +54,11 @@ def prepare_store(uri: str, experiment: str, storage_root: Path) -> str:
             return _experiment_id(uri, experiment, (storage_root.absolute() / "mlartifacts").as_uri())
     except Timeout:
         raise UserError(
-            f"tracking.uri={uri}: another process has been preparing it for {_LOCK_SECONDS:.0f} s ({lock})"
+            f"tracking.uri={masked(uri)}: another process has been preparing it for "
+            f"{_LOCK_SECONDS:.0f} s ({lock})"
         ) from None
     except OSError as error:
-        raise UserError(f"tracking.uri={uri}: cannot write there ({reason(error)})") from error
+        raise UserError(f"tracking.uri={masked(uri)}: cannot write there ({reason(error)})") from error
 
 
 def _experiment_id(uri: str, experiment: str, artifacts: str | None) -> str:
@@ -90,6 +92,7 @@ def _create(client: Any, experiment: str, artifacts: str | None) -> str:
 
 
 def _unusable(uri: str, error: Exception) -> str:
+    uri = masked(uri)
     if is_http(uri):
         return (
             f"tracking.uri={uri}: no MLflow server answers there; start one (mlflow server), mend the "

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from profl_ray.errors import UserError
+from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.client import open_client, reason
 from profl_ray.tracking.outbox import Outbox, Parcel
@@ -78,7 +79,7 @@ class RunWriter:
             _retried(lambda: _log_params(client, run.info.run_id, fresh))
         except Exception as error:
             what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
-            raise UserError(f"tracking.uri={uri}: cannot {what} ({reason(error)})") from error
+            raise UserError(f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})") from error
         return cls(client, run.info.run_id, listed_tables(run.data.tags), last_round)
 
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:

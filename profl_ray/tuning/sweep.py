@@ -12,6 +12,8 @@ from profl_ray.config import ExperimentConfig, ModelConfig
 from profl_ray.config.load import from_yaml, load_experiment, resumed_config, to_yaml
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.models import balanced_partition, check_partition, find_family
+from profl_ray.secrecy import masked, plain_name
+from profl_ray.server.durable import write_durably
 from profl_ray.server.experiment import assemble
 from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.interrupt import tune_stops_on_signal
@@ -102,16 +104,17 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
             request.space.description,
         )
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(to_yaml(config))
     state = {"experiment_id": experiment_id, "parent_run_id": parent, "uri": uri}
-    (folder / "sweep.json").write_text(json.dumps(state | request.space.identity))
+    write_durably(folder / "config.yaml", to_yaml(config).encode())
+    kept = state | request.space.identity | {"uri": masked(uri) if uri else None}
+    write_durably(folder / "sweep.json", json.dumps(kept).encode())
     return _fit(request, config, name, state, say, resume=False)
 
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
     """Go on with a sweep that was interrupted: finished trials stay, the others continue."""
     asked = base_config(request)
-    folder = asked.storage.root / name
+    folder = asked.storage.root / plain_name("--resume", name)
     try:
         state = json.loads((folder / "sweep.json").read_text())
     except FileNotFoundError:
@@ -129,7 +132,21 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
     config = from_yaml(path.read_text(), source=str(path))
     config = resumed_config(config, asked, request.overrides, f"--resume {name}")
     _check_resources(request, config)
+    state["uri"] = _same_uri(config, state["uri"], name)
     return _fit(request, config, name, state, say, resume=True)
+
+
+def _same_uri(config: ExperimentConfig, kept: str | None, name: str) -> str | None:
+    """Return the tracking URI that the sweep was begun with; its password was not kept."""
+    if kept is None or kept == masked(kept):
+        return kept
+    now = resolve_uri(config)
+    if masked(now) != kept:
+        raise UserError(
+            f"--resume {name}: it is tracked in {kept}, now MLFLOW_TRACKING_URI is {masked(now)}: "
+            "set it as before"
+        )
+    return now
 
 
 def trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[ExperimentConfig]:

@@ -57,6 +57,7 @@ SUMMARY = {
     "peak_need_mib": 1.0,
     "full_need_mib": 2.0,
     "reduction": 0.5,
+    "notices": ["one point was not delivered"],
 }
 
 
@@ -80,13 +81,14 @@ def test_elsewhere_than_on_a_terminal_every_round_is_a_plain_line_on_standard_er
         "final accuracy 0.9000 after 12 rounds; peak need 1.00 MiB, 50.0 % below full training (2.00 MiB)"
         in lines
     )
+    assert lines[-2] == "note: one point was not delivered"
     assert lines[-1] == "MLflow run abc in sqlite:////x/mlflow.db (`profl-ray ui` shows it)"
 
 
 def test_a_stopped_run_says_how_to_go_on(capsys):
     with RunView(load_experiment("digits_tiny")) as view:
         pass
-    view.end({"run_id": "digits_tiny-1", "finished": False}, None)
+    view.end({"run_id": "digits_tiny-1", "finished": False, "notices": []}, None)
     err = capsys.readouterr().err
     assert "stopped before the end of the schedule; go on with --resume digits_tiny-1" in " ".join(
         err.split()
