@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --quiet --disable-pip-version-check install --editable
 FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e" -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults lint ui clean
+.PHONY: help demo test test-fast faults fuzz lint ui clean
 
 help: ## list the targets
 	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
@@ -29,6 +29,9 @@ test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minute
 
 faults: $(VENV)/.installed-dev ## kill, freeze and fill for real, and compare the weights: about 12 minutes
 	@$(RUN) -m pytest tests/faults --fault-table docs/results/faults.md
+
+fuzz: $(VENV)/.installed-dev ## damaged and made-up input by the ten thousands: about 10 minutes
+	@$(RUN) -m pytest tests/fuzz --hypothesis-profile=many --fuzz-table docs/results/fuzz.md
 
 lint: $(VENV)/.installed-dev ## ruff and mypy
 	@$(RUN) -m ruff check

@@ -12,6 +12,7 @@ from analysis.pictures import Picture, comparison_pictures, sweep_pictures, tria
 from analysis.rows import Result, Row, result_rows
 from analysis.table import cells, headings, setting_names
 from analysis.verdict import headline, reasons
+from profl_ray.secrecy import masked
 from profl_ray.tracking.data import SWEPT, SweepData
 
 MAX_DETAILS = 40
@@ -43,6 +44,7 @@ def write_report(sweep: SweepData, path: Path) -> Path:
     )
     text = environment.get_template("report.html").render(
         sweep=sweep,
+        store=masked(sweep.uri),
         rows=rows,
         headline=headline(results).replace(" %", "\u00a0%"),
         # The number and its sign stay on one line.

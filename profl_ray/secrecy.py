@@ -4,7 +4,8 @@ import re
 
 from profl_ray.errors import UserError
 
-_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@]*@")
+# Up to the last @ of a word: a password may hold one.
+_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

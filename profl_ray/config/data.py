@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 
-from profl_ray.config.base import Section
+from profl_ray.config.base import Count, Section
 
 
 class SplitConfig(Section):
@@ -15,11 +15,11 @@ class SplitConfig(Section):
     """iid: equal random shares; dirichlet: per class over devices; shards: label-sorted pieces."""
     alpha: PositiveFloat = 0.5
     """dirichlet: concentration of the per-class distribution over devices; smaller is more skewed."""
-    shards_per_device: PositiveInt = 2
+    shards_per_device: Count = 2
     """shards: how many label-sorted pieces each device is dealt."""
-    min_images: int = Field(2, ge=2)
+    min_images: int = Field(2, ge=2, le=10_000_000)
     """Fewest images that a device may hold."""
-    max_tries: PositiveInt = 100
+    max_tries: int = Field(100, ge=1, le=10_000)
     """dirichlet: draws to try until every device holds `min_images`."""
 
 
@@ -34,8 +34,8 @@ class DataConfig(Section):
     """Let torchvision download the data set into `root` when it is not there."""
     augment: Literal["none", "crop_flip"] = "none"
     """crop_flip: random 4-pixel shift and horizontal flip of every training image."""
-    images_per_device: PositiveInt | None = None
+    images_per_device: Count | None = None
     """Use only this many training images per device (on average); default: all images of the data set."""
-    test_images: PositiveInt | None = None
+    test_images: Count | None = None
     """Evaluate on the first so many test images; default: all."""
     split: SplitConfig = SplitConfig()

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from profl_ray.config.base import Section
+from profl_ray.config.base import Count, Section
 
 
 class QuotaConfig(Section):
@@ -14,9 +14,9 @@ class QuotaConfig(Section):
     name: Literal["uniform_mb", "uniform_fraction", "levels", "list", "file"] = "uniform_mb"
     """uniform_mb: whole MB, uniform, as in the paper; uniform_fraction and levels: fractions of the full
     model's need; list: `values_mib`; file: `path`."""
-    low_mb: PositiveInt = 100
+    low_mb: Count = 100
     """uniform_mb: smallest quota in MB (10^6 bytes)."""
-    high_mb: PositiveInt = 900
+    high_mb: Count = 900
     """uniform_mb: largest quota in MB (10^6 bytes)."""
     low_fraction: PositiveFloat = 0.12
     """uniform_fraction: smallest quota as a fraction of the full model's need."""
@@ -54,9 +54,9 @@ class QuotaConfig(Section):
 class FederationConfig(Section):
     """The devices."""
 
-    num_devices: PositiveInt = 100
+    num_devices: Count = 100
     """Registered devices."""
-    cohort_size: PositiveInt = 20
+    cohort_size: Count = 20
     """Devices drawn for a round, without replacement, among those that can afford the step."""
     quotas: QuotaConfig = Field(default_factory=QuotaConfig)
 

@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from profl_ray.config.base import Section
+from profl_ray.config.base import Count, Section
 
 
 class ModelConfig(Section):
@@ -14,7 +14,7 @@ class ModelConfig(Section):
     """A network of profl_ray/models/families: cnn, resnet18, resnet34, vgg11_bn, vgg16_bn, or yours."""
     width: float = Field(1.0, gt=0, le=16)
     """Multiplier of every layer's number of channels."""
-    partition: str | PositiveInt | tuple[PositiveInt, ...] = "stages"
+    partition: str | Count | tuple[Count, ...] = "stages"
     """Blocks by name (`stages`), by units per block (`[2,2,2,2]`), or as a number of blocks of about equal
     need (`4`)."""
 
@@ -22,9 +22,9 @@ class ModelConfig(Section):
 class TrainingConfig(Section):
     """One device's local work in a round."""
 
-    local_epochs: PositiveInt = 5
+    local_epochs: Count = 5
     """Passes over the device's images."""
-    batch_size: int = Field(64, ge=2)
+    batch_size: int = Field(64, ge=2, le=10_000_000)
     """Images per optimizer step; at least 2, for batch norm."""
     learning_rate: PositiveFloat = 0.01
     """SGD learning rate."""
@@ -42,23 +42,23 @@ class FreezingConfig(Section):
     name: Literal["effective_movement", "block_perturbation", "fixed_rounds"] = "effective_movement"
     """effective_movement: stop when its slope stays small; block_perturbation: the same with SmartFreeze's
     measure; fixed_rounds: stop after `rounds`."""
-    window_rounds: PositiveInt = 6
+    window_rounds: Count = 6
     """H: rounds over which the movement of the active block is taken."""
-    fit_rounds: int = Field(20, ge=2)
+    fit_rounds: int = Field(20, ge=2, le=10_000_000)
     """L: values of the effective movement under the least-squares line."""
-    patience_rounds: PositiveInt = 15
+    patience_rounds: Count = 15
     """W: rounds in a row for which the slope must be small."""
     phi: PositiveFloat = 0.2
     """Threshold of |slope|, in percentage points of effective movement per round."""
-    num_scalars: PositiveInt = 10_000
+    num_scalars: Count = 10_000
     """Scalars of the active block that are followed (drawn once per step if it has more)."""
-    rounds: PositiveInt = 20
+    rounds: Count = 20
     """fixed_rounds: rounds of every step."""
-    min_rounds: PositiveInt = 1
+    min_rounds: Count = 1
     """Fewest rounds of a step."""
-    max_rounds: PositiveInt = 1000
+    max_rounds: Count = 1000
     """Most rounds of a growing step."""
-    max_shrink_rounds: PositiveInt | None = None
+    max_shrink_rounds: Count | None = None
     """Most rounds of a shrinking step; default: `max_rounds`."""
 
     @model_validator(mode="after")

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
-from profl_ray.config.base import Section
+from profl_ray.config.base import Count, Seconds, Section
 
 
 class FleetConfig(Section):
@@ -13,7 +13,7 @@ class FleetConfig(Section):
 
     backend: Literal["in_process", "ray"] = "in_process"
     """in_process: everything in one process; ray: client actors."""
-    num_actors: PositiveInt = 1
+    num_actors: Count = 1
     """Client actors; each acts as many devices, one after another."""
     actor_per_device: bool = False
     """One client actor per device instead of `num_actors` (small federations: about 0.5 GB an actor)."""
@@ -25,15 +25,15 @@ class FleetConfig(Section):
     """CPUs that the driver actor reserves; it mostly waits for its clients."""
     accelerator: Literal["cpu", "cuda"] = "cpu"
     """Where devices train."""
-    cohort_groups: PositiveInt = 8
+    cohort_groups: Count = 8
     """Pieces in which a cohort is summed. Fixed, so that the sum does not depend on the number of actors."""
     enforce_quotas: bool = True
     """Refuse, measure and cap: see docs/memory.md."""
-    overhead_mib: PositiveFloat = 64.0
+    overhead_mib: float = Field(64.0, gt=0, le=1e9)
     """What a process may grow beyond a device's quota for everything that is not a tensor."""
-    start_timeout_seconds: PositiveFloat = 120.0
+    start_timeout_seconds: Seconds = 120.0
     """How long client actors may take to start."""
-    deadline_seconds: PositiveFloat = 900.0
+    deadline_seconds: Seconds = 900.0
     """How long a client actor may work at one group of devices before it is taken for frozen and replaced."""
 
     @model_validator(mode="after")
@@ -48,9 +48,9 @@ class FleetConfig(Section):
 class EvaluationConfig(Section):
     """Evaluation on the test images."""
 
-    every_rounds: PositiveInt = 1
+    every_rounds: Count = 1
     """Evaluate after every so many rounds of a step, and at its end."""
-    batch_size: PositiveInt = 250
+    batch_size: Count = 250
     """Images per forward pass."""
 
 
@@ -70,9 +70,9 @@ class StorageConfig(Section):
 
     root: Path = Path("runs")
     """Folder of everything that is written."""
-    checkpoint_every_rounds: PositiveInt = 1
+    checkpoint_every_rounds: Count = 1
     """Save the run's state after every so many rounds."""
     share_rounds: bool = False
     """Train rounds that several runs have in common once (ProFL, SmartFreeze, on CPUs); experimental."""
-    shared_rounds_mib: PositiveFloat = 4096.0
+    shared_rounds_mib: float = Field(4096.0, gt=0, le=1e9)
     """Size limit of the states kept for that, in `root`/cache/rounds; the longest unused go first."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
-from profl_ray.config.base import Section
+from profl_ray.config.base import Count, Section
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 
@@ -42,7 +42,7 @@ class FedAvgOptions(Section):
 class DepthFLOptions(Section):
     """Options of DepthFL (Kim et al., ICLR 2023)."""
 
-    distillation_ramp_up_rounds: PositiveInt = 300
+    distillation_ramp_up_rounds: Count = 300
     """Rounds over which the weight of mutual distillation rises to 1."""
 
 
@@ -51,7 +51,7 @@ class StrategyConfig(Section):
 
     name: str = "profl"
     """depthfl, fedavg, fedrolex, heterofl, profl, progfed or smartfreeze."""
-    rounds: PositiveInt = 60
+    rounds: Count = 60
     """Rounds of the whole run, for methods that do not freeze blocks."""
     width_levels: tuple[Rate, ...] = (1.0, 0.5, 0.25, 0.125, 0.0625)
     """Widths of sub-models as shares of the model's channels, widest first (HeteroFL, FedRolex, AllSmall)."""

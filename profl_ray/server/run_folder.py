@@ -4,6 +4,7 @@ import json
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,8 @@ from profl_ray.server.durable import append_durably, write_durably
 from profl_ray.server.record import RoundRecord
 
 KEPT_CHECKPOINTS = 2
+_FACTS = {"id", "mlflow_run_id", "config_sha256"}
+"""What `run.json` holds at least."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,11 @@ class RunFolder:
         """Write the resolved configuration, the data split and the run's facts."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_durably(self.path / "partition.json", json.dumps(split).encode())
-        write_durably(self.path / "config.yaml", to_yaml(config).encode())
+        text = to_yaml(config).encode()
+        write_durably(self.path / "config.yaml", text)
+        own = {"id": uuid4().hex, "config_sha256": sha256(text).hexdigest()}
         # Last: with it the run is begun.
-        write_durably(self.path / "run.json", json.dumps(facts | {"id": uuid4().hex}).encode())
+        write_durably(self.path / "run.json", json.dumps(facts | own).encode())
 
     def acquire(self, patience_seconds: float = 0.0) -> None:
         """Keep all others from playing this run; UserError if somebody else still plays it after a while."""
@@ -77,16 +82,27 @@ class RunFolder:
             facts = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
-        if not isinstance(facts, dict) or not {"id", "mlflow_run_id"} <= facts.keys():
-            raise UserError(f"{path} was not written by this program: it lacks the run's id")
+        if not isinstance(facts, dict) or not facts.keys() >= _FACTS:
+            raise UserError(
+                f"{path} was not written by this program: it must hold {', '.join(sorted(_FACTS))}"
+            )
         return facts
 
     def config(self) -> ExperimentConfig:
-        """Return the configuration that the run was begun with."""
+        """Return the configuration that the run was begun with; UserError if it was changed since."""
         path = self.path / "config.yaml"
-        if not path.exists():
-            raise UserError(f"{self.path} is not the folder of a run: it has no config.yaml")
-        return from_yaml(path.read_text(), source=str(path))
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{self.path} is not the folder of a run: config.yaml: {error.strerror}"
+            ) from error
+        if sha256(text).hexdigest() != self.facts()["config_sha256"]:
+            raise UserError(
+                f"{path} was changed since the run was begun: put it back, or begin a new run "
+                f"(profl-ray run {path} storage.root=...)"
+            )
+        return from_yaml(text.decode(), source=str(path))
 
     def read_records(self) -> list[RoundRecord]:
         """Return the records as they stand, without a last line that is still being written."""

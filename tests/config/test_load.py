@@ -18,13 +18,14 @@ from profl_ray.config import (
     to_yaml,
 )
 from profl_ray.config import load as module
+from profl_ray.config.schema import config_schema
 from profl_ray.errors import UserError
 
-LEAVES = module._schema().leaves
+LEAVES = config_schema().leaves
 GARBAGE = ["", "-1", "0", ".nan", "-.inf", "1e999", "0x" + "f" * 5000, "9" * 5000, "[", "{a: 1}", "!!int x"]
 GARBAGE += ["&a [*a]", "2001-99-99", "!!binary x", "!!set {a}", "[[1]]", "? [a]", "\x00", "\ud800", "<<: 3"]
 GARBAGE += ["!!timestamp x", "!!bool x", "!!python/name:os.system x", "{<<: 3}", "yes", "2001-01-01"]
-SECTIONS = [section for section in module._schema().sections if section]
+SECTIONS = [section for section in config_schema().sections if section]
 
 
 def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -191,7 +192,10 @@ def test_flat_values_are_overrides_again() -> None:
     ("override", "message"),
     [
         ("training.batch_size=-3", "training.batch_size=-3: must be at least 2 (in override)"),
-        ("training.batch_size=x", "training.batch_size=x: must be an integer at least 2 (in override)"),
+        (
+            "training.batch_size=x",
+            "training.batch_size=x: must be an integer at least 2 and at most 10000000 (in override)",
+        ),
         ("training.momentum=1", "training.momentum=1: must be less than 1 (in override)"),
         ("freezing.fit_rounds=1", "freezing.fit_rounds=1: must be at least 2 (in override)"),
         ("training.learning_rate=.nan", "training.learning_rate=NaN: must be a finite number (in override)"),
@@ -221,7 +225,10 @@ def test_mistakes_in_overrides(folder: Path, override: str, message: str) -> Non
 def test_one_line_for_a_union(folder: Path, value: str) -> None:
     message = error("plain", f"model.partition={value}")
     assert message.startswith("model.partition=") and ";" not in message
-    assert "text, or an integer greater than 0, or a list, each item an integer greater than 0" in message
+    assert (
+        "text, or an integer greater than 0 and at most 10000000, or a list, each item an integer greater "
+        in message
+    )
 
 
 @pytest.mark.parametrize(

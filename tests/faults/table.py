@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 HEADER = ("fault", "injected", "survived", "weights equal", "points lost")
 
 
@@ -46,8 +45,9 @@ def markdown(faults):
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def write_between_marks(page, table):
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    assert mark, f"{page} lacks {BEGIN} and {END}"
-    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+def write_between_marks(page, table, name="faults"):
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, mark, after = rest.partition(end)
+    assert mark, f"{page} lacks {begin} and {end}"
+    page.write_text(f"{before}{begin}\n{table}\n{end}{after}")

@@ -42,7 +42,8 @@ def written(folder):
 def test_what_was_begun_is_read_back(folder, tmp_path):
     assert folder.exists
     facts = folder.facts()
-    assert len(facts.pop("id")) == 32 and facts == {"name": "run", "mlflow_run_id": "abc"}
+    assert len(facts.pop("id")) == 32 and len(facts.pop("config_sha256")) == 64
+    assert facts == {"name": "run", "mlflow_run_id": "abc"}
     assert folder.config() == short_config(tmp_path)
 
 

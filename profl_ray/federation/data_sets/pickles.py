@@ -29,7 +29,8 @@ def read_pickled_batch(path: Path) -> dict[str, Any]:
     except UserError:
         raise
     except Exception as error:  # a damaged pickle may raise anything
-        reason = " ".join(str(error).split())
+        # It may quote any bytes of the file.
+        reason = ascii(" ".join(str(error).split()))[1:-1] or type(error).__name__
         raise UserError(f"{path} is not a readable CIFAR batch: {reason}") from error
 
 
