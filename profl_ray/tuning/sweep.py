@@ -16,6 +16,7 @@ from profl_ray.secrecy import masked, plain_name
 from profl_ray.server.durable import write_durably
 from profl_ray.server.experiment import assemble
 from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
+from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.resources import check_cluster, placement_group
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace, decode
@@ -210,10 +211,13 @@ def _fit(
     )
     say(f"sweep {name}: {num_trials} trials of {config.recipe}, {space.description}")
     view = SweepView(num_trials, say)
+
+    def restored() -> tune.Tuner:
+        tune_folder = str(folder / "tune")
+        return tune.Tuner.restore(tune_folder, trainable, resume_unfinished=True, resume_errored=True)
+
     if resume:
-        tuner = tune.Tuner.restore(
-            str(folder / "tune"), trainable, resume_unfinished=True, resume_errored=True
-        )
+        tuner = restored()
     else:
         tuner = tune.Tuner(
             trainable,
@@ -236,7 +240,7 @@ def _fit(
         )
     try:
         with tune_stops_on_signal() as interruption:
-            results = tuner.fit()
+            results = fit(tuner, restored, say)
     except BaseException as error:
         _end_parent(state, name, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise

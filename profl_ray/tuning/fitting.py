@@ -1,0 +1,36 @@
+"""Tune's run to its end, also after what Tune does not survive by itself."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+MAX_RESTARTS = 3
+
+
+def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> Any:
+    """Return the results of `tuner`; when Tune itself fails, go on with a restored one, a few times.
+
+    A trial's failure is Tune's business. But some deaths of a trial's process (Ray's memory monitor ends it,
+    for one) make Tune's controller raise, and with it the whole sweep would end.
+    """
+    from ray.tune import TuneError
+
+    for left in reversed(range(MAX_RESTARTS + 1)):
+        try:
+            return tuner.fit()
+        except (RuntimeError, TuneError) as error:
+            if not left:
+                raise
+            say(f"Tune failed ({reason(error)}); the trials go on from where they are")
+        # The failed controller still holds its trials' processes and CPUs.
+        tuner = None
+        gc.collect()
+        tuner = restored()
+    raise AssertionError("the last failure is raised")
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of what was at the bottom of an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
