@@ -43,7 +43,7 @@ def mapping(text: str, source: str) -> Mapping[Any, Any]:
     if tree is None:
         raise UserError(f"{source}: is empty")
     if not isinstance(tree, Mapping):
-        raise UserError(f"{source}: must hold sections with keys, not {show(tree)}")
+        raise UserError(f"{source}: must hold sections with keys, not {show(tree) or repr(tree)}")
     return tree
 
 

@@ -1,6 +1,5 @@
 """SVHN: about 99000 colour images of house numbers, 32x32 pixels, 10 classes, in two MATLAB files."""
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from profl_ray.config import DataConfig
 from profl_ray.errors import UserError
 from profl_ray.federation.data_sets.files import read_bytes
+from profl_ray.federation.data_sets.matlab import read_arrays
 from profl_ray.federation.data_sets.places import locate_or_fetch
 from profl_ray.federation.images import ImageData
 
@@ -41,15 +41,13 @@ def read_svhn(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises UserError, which names the file, when it is not such a file.
     """
-    from scipy.io import loadmat  # type: ignore[import-untyped]  # comes with scikit-learn
-
-    content = read_bytes(path)
     try:
-        arrays = loadmat(BytesIO(content), variable_names=["X", "y"])
+        arrays = read_arrays(read_bytes(path))
         images, labels = arrays["X"], arrays["y"].reshape(-1)
-    except Exception as error:  # a damaged file may raise anything
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not a readable SVHN file: {reason}") from error
+    except KeyError as error:
+        raise UserError(f"{path} is not a readable SVHN file: it lacks the array {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{path} is not a readable SVHN file: {error}") from error
     if images.ndim != 4 or images.shape[:3] != (32, 32, 3) or images.dtype != np.uint8:
         raise UserError(f"{path}: X must be uint8 [32, 32, 3, N], not {images.dtype} {list(images.shape)}")
     if labels.dtype.kind not in "ui" or not np.isin(labels, range(1, 11)).all():
