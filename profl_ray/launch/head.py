@@ -74,7 +74,11 @@ class LocalHead:
     """
 
     def __init__(
-        self, num_cpus: int | None = None, dashboard_port: int | None = None, timeout_seconds: float = 60.0
+        self,
+        num_cpus: int | None = None,
+        dashboard_port: int | None = None,
+        timeout_seconds: float = 60.0,
+        token: str | None = None,
     ) -> None:
         if num_cpus is not None and num_cpus < 1:
             raise UserError(f"num_cpus: {num_cpus} is too few (allowed: 1 or more)")
@@ -84,7 +88,7 @@ class LocalHead:
         self._ports = ports
         self._num_cpus = num_cpus
         self._timeout_seconds = timeout_seconds
-        self._token = secrets.token_hex(32)
+        self._token = token or secrets.token_hex(32)
         self.address = f"http://{LOOPBACK}:{ports[0]}"
         self.server = JobServer(self.address, self._token)
 

@@ -1,0 +1,178 @@
+"""A cluster's job server, through Ray's own client: send a job, follow it, stop it, ask how it ended."""
+
+import asyncio
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from profl_ray.errors import UserError
+from profl_ray.launch.request import JobRequest
+from profl_ray.launch.rest import ENDED
+
+FAILED, STOPPED = 1, 130
+"""Exit codes of a job whose own is unknown, and of one that was stopped."""
+_PAUSE_SECONDS = 1.0
+
+
+class Jobs:
+    """The jobs of the cluster at `address` (its dashboard, http://host:8265)."""
+
+    def __init__(self, address: str) -> None:
+        _choose_token_mode()
+        from ray.job_submission import JobSubmissionClient
+
+        self.address = address
+        if not address.startswith(("http://", "https://")):
+            raise UserError(
+                f"--address {address}: give the cluster's dashboard, http://host:8265 (a job is sent to "
+                "it, not to "
+                "Ray's own port)"
+            )
+        with self._answers():
+            self._client = JobSubmissionClient(address)
+
+    def submit(self, request: JobRequest) -> str:
+        """Send the job and return its id."""
+        runtime_env: dict[str, Any] = {"env_vars": request.environment}
+        if request.working_dir is not None:
+            runtime_env["working_dir"] = str(request.working_dir)
+        with self._answers():
+            return str(
+                self._client.submit_job(
+                    entrypoint=shlex.join(request.entrypoint),
+                    submission_id=f"profl-ray-{request.command[0]}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}",
+                    runtime_env=runtime_env,
+                    # On a cluster the job's own process goes to a worker: the head has enough to do.
+                    entrypoint_num_cpus=1 if self.num_workers() else 0,
+                    metadata={"profl_ray.command": shlex.join(request.command)},
+                )
+            )
+
+    def num_workers(self) -> int:
+        """Return how many nodes with CPUs there are beside the head."""
+        return sum(not node["is_head"] and node["resources"].get("CPU", 0) >= 1 for node in self.nodes())
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the nodes that are alive: `node_id`, `address`, `is_head`, `resources`."""
+        from ray.util.state import list_nodes
+
+        with self._answers():
+            found = list_nodes(self.address, detail=True, timeout=10, raise_on_missing_output=False)
+        return [
+            {
+                "node_id": node.node_id,
+                "address": node.node_ip,
+                "is_head": bool(node.is_head_node),
+                "resources": dict(node.resources_total or {}),
+            }
+            for node in found
+            if node.state == "ALIVE"
+        ]
+
+    def status(self, job: str) -> str:
+        """Return the job's state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
+        return str(self._info(job).status.value)
+
+    def follow(self, job: str, write: Callable[[str], object]) -> int:
+        """Write the job's output as it comes, until it ends; return its exit code.
+
+        A connection that breaks is made again, and nothing is written twice.
+        """
+        fresh = _Fresh(write)
+        while (info := self._info(job)).status.value not in ENDED:
+            # A broken connection: whether the job has ended is asked above.
+            with suppress(OSError, RuntimeError):
+                asyncio.run(self._tail(job, fresh))
+            time.sleep(_PAUSE_SECONDS)
+        fresh.begin()
+        with self._answers():
+            fresh(self._client.get_job_logs(job))
+        return exit_code(info.status.value, info.driver_exit_code)
+
+    async def _tail(self, job: str, fresh: "_Fresh") -> None:
+        fresh.begin()
+        async for text in self._client.tail_job_logs(job):
+            fresh(text)
+
+    def stop(self, job: str, wait_seconds: float = 30.0) -> bool:
+        """Ask the job to stop; say whether it has ended in time."""
+        with self._answers():
+            self._client.stop_job(job)
+        deadline = time.monotonic() + wait_seconds
+        while self.status(job) not in ENDED:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_PAUSE_SECONDS / 2)
+        return True
+
+    def _info(self, job: str) -> Any:
+        with self._answers(job):
+            return self._client.get_job_info(job)
+
+    @contextmanager
+    def _answers(self, job: str | None = None) -> Iterator[None]:
+        """Say in one line what is wrong when the job server cannot be asked."""
+        import requests
+        from ray.exceptions import AuthenticationError
+        from ray.util.state.exception import RayStateApiException
+
+        try:
+            yield
+        except AuthenticationError as error:
+            raise UserError(
+                f"--address {self.address}: the cluster wants its token: set RAY_AUTH_TOKEN, or "
+                "RAY_AUTH_TOKEN_PATH to a "
+                "file that holds it (the one that its nodes were started with)"
+            ) from error
+        except (ConnectionError, requests.exceptions.RequestException, RayStateApiException) as error:
+            raise UserError(
+                f"--address {self.address}: no Ray job server answers there; is the head up, and port 8265 "
+                "reachable (kubectl port-forward, ssh -L)?"
+            ) from error
+        except (RuntimeError, ValueError) as error:
+            text = " ".join(str(error).split())[:300]
+            if job is not None and "does not exist" in text:
+                raise UserError(
+                    f"no job {job!r} on the cluster at {self.address} (`ray job list` names them)"
+                ) from error
+            raise UserError(f"--address {self.address}: {text}") from error
+
+
+class _Fresh:
+    """Passes on what it has not passed on before: after a break a log is read from its start again."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._written = self._seen = 0
+
+    def begin(self) -> None:
+        """The log starts again."""
+        self._seen = 0
+
+    def __call__(self, text: str) -> None:
+        self._seen += len(text)
+        if (new := self._seen - self._written) > 0:
+            self._write(text[-new:])
+            self._written = self._seen
+
+
+def exit_code(status: str, own: int | None) -> int:
+    """Return what to exit with: the job's own exit code where it has one."""
+    if status == "SUCCEEDED":
+        return 0
+    if status == "STOPPED":
+        return STOPPED
+    return own if own is not None and own > 0 else FAILED
+
+
+def _choose_token_mode() -> None:
+    """Send the token where there is one; Ray does only when it is told to."""
+    places = (os.environ.get("RAY_AUTH_TOKEN_PATH"), "~/.ray/auth_token")
+    given = os.environ.get("RAY_AUTH_TOKEN") or any(p and Path(p).expanduser().is_file() for p in places)
+    if given:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -1,0 +1,159 @@
+"""What is sent to a cluster: the command, checked for what goes wrong only there."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from profl_ray.config.load import parse_override
+from profl_ray.errors import UserError, unknown_name
+from profl_ray.secrecy import masked
+
+COMMANDS = ("run", "sweep", "compare", "report", "memory", "doctor")
+"""What a job may do; the others need a terminal or a browser."""
+PATH_KEYS = ("data.root", "federation.quotas.path", "storage.root")
+MOST_MIB = 100
+"""Ray's job server refuses larger uploads (HTTP 413)."""
+_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A job that can be sent."""
+
+    command: tuple[str, ...]
+    """Of `profl-ray`: its first word is one of COMMANDS."""
+    environment: dict[str, str]
+    working_dir: Path | None
+    """Uploaded, and the job's folder; None: the cluster has the project installed."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know before it is sent."""
+
+    @property
+    def entrypoint(self) -> list[str]:
+        """Return the job's command line."""
+        return ["python", "-m", "profl_ray", *self.command]
+
+
+def job_request(
+    command: Sequence[str],
+    variables: Sequence[str],
+    working_dir: Path | None,
+    shell: Mapping[str, str] = os.environ,
+) -> JobRequest:
+    """Return the job for `profl-ray COMMAND`; UserError for what would fail, or lose its results, out there.
+
+    `variables`: NAME=VALUE for the job's environment; `shell`: ours, of which only MLFLOW_TRACKING_URI goes
+    along.
+    """
+    if not command or command[0] not in COMMANDS:
+        raise unknown_name("command for a job", command[0] if command else "", COMMANDS)
+    given = dict(parse_override(word) for word in command[1:] if "=" in word and not word.startswith("-"))
+    notes: list[str] = []
+    _check_paths(command, given)
+    environment = _ENVIRONMENT | dict(map(_variable, variables))
+    uri = shell.get("MLFLOW_TRACKING_URI")
+    if uri and "MLFLOW_TRACKING_URI" not in environment and "tracking.uri" not in given:
+        if masked(uri) != uri:
+            raise UserError(
+                f"MLFLOW_TRACKING_URI={masked(uri)} holds a password, and whoever may list the cluster's "
+                "jobs can read "
+                "a job's environment: set it on the cluster's nodes and unset it here, or send it all the "
+                "same with --env MLFLOW_TRACKING_URI=..."
+            )
+        environment["MLFLOW_TRACKING_URI"] = uri
+    notes += _tracking_notes(str(given.get("tracking.uri") or environment.get("MLFLOW_TRACKING_URI") or ""))
+    if working_dir is not None:
+        _check_working_dir(working_dir)
+    return JobRequest(tuple(command), environment, working_dir, notes)
+
+
+def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
+    if "storage.root" not in given and command[0] != "memory":
+        raise UserError(
+            "a job's folder is thrown away with the job: give storage.root=/absolute/path, a folder that "
+            "all nodes "
+            "share under the same path"
+        )
+    for key in PATH_KEYS:
+        value = given.get(key)
+        if value is not None and not str(value).startswith("/"):
+            raise UserError(
+                f"{key}={value}: a job starts in another folder than yours; give an absolute path that "
+                "is the same "
+                "on all nodes"
+            )
+    uri = str(given.get("tracking.uri", ""))
+    if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+        raise UserError(
+            f"tracking.uri={uri}: a job starts in another folder than yours; use sqlite:////absolute/path"
+        )
+    for word in command[1:2]:
+        if word.endswith((".yaml", ".yml")) and (word.startswith(("/", "~")) or ".." in Path(word).parts):
+            raise UserError(
+                f"{word}: a job sees only the working folder that goes with it; give a path inside it"
+            )
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise UserError(f"--env {name}: must be NAME=VALUE")
+    return name, value
+
+
+def _tracking_notes(uri: str) -> list[str]:
+    """Return what is likely to surprise about where the job tracks."""
+    if not uri:
+        return [
+            "no tracking.uri and no MLFLOW_TRACKING_URI: the job writes to a SQLite file in "
+            "storage.root, unless its "
+            "nodes name a server; on more than one node use a server"
+        ]
+    if urlsplit(uri).hostname in _HERE:
+        return [f"tracking.uri={masked(uri)}: on the cluster this means the node that the job runs on"]
+    return []
+
+
+def _check_working_dir(folder: Path) -> None:
+    if not (folder / "profl_ray" / "__main__.py").is_file():
+        raise UserError(
+            f"--working-dir {folder}: it does not hold the project (profl_ray/); give the repository's "
+            "root, or "
+            "--installed if the cluster's nodes have profl-ray installed"
+        )
+    sizes = upload_sizes(folder)
+    total_mib = sum(sizes.values()) / 2**20
+    if total_mib > MOST_MIB:
+        largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
+        named = ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
+        raise UserError(
+            f"--working-dir {folder}: {total_mib:.0f} MiB would be uploaded (allowed: {MOST_MIB}); the "
+            "largest "
+            f"parts: {named}; name them in .gitignore or .rayignore"
+        )
+
+
+def upload_sizes(folder: Path) -> dict[str, int]:
+    """Return bytes by first part of the path of what Ray would upload: all that .gitignore does not name.
+
+    Where git cannot tell, everything counts but .git.
+    """
+    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True).stdout.decode(
+            errors="surrogateescape"
+        )
+        names = [name for name in listed.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        names = [str(path.relative_to(folder)) for path in folder.rglob("*")]
+    sizes: dict[str, int] = {}
+    for name in names:
+        path, first = folder / name, Path(name).parts[0]
+        if first != ".git" and path.is_file():
+            sizes[first] = sizes.get(first, 0) + path.stat().st_size
+    return sizes

@@ -1,0 +1,110 @@
+"""Jobs on a real head: sent, followed over a broken connection, stopped; how they end is how we exit."""
+
+import os
+
+import pytest
+
+from profl_ray.errors import UserError
+from profl_ray.launch.head import LocalHead
+from profl_ray.launch.jobs import Jobs, _Fresh, exit_code
+from profl_ray.launch.request import JobRequest
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "code"),
+    [
+        ("SUCCEEDED", 0, 0),
+        ("FAILED", 2, 2),
+        ("FAILED", None, 1),
+        ("FAILED", 0, 1),
+        ("FAILED", -9, 1),
+        ("STOPPED", 0, 130),
+    ],
+)
+def test_exit_codes(status, own, code):
+    assert exit_code(status, own) == code
+
+
+def test_a_log_that_is_read_again_is_written_once():
+    written = []
+    fresh = _Fresh(written.append)
+    fresh.begin()
+    for piece in ("one ", "two "):
+        fresh(piece)
+    fresh.begin()
+    for piece in ("one two th", "ree"):
+        fresh(piece)
+    fresh.begin()
+    fresh("one two three four")
+    assert "".join(written) == "one two three four"
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:10001", "127.0.0.1:8265", "http://127.0.0.1:9"])
+def test_an_address_where_no_job_server_answers_is_told(address):
+    with pytest.raises(
+        UserError, match=f"^--address {address}: (give the cluster's dashboard|no Ray job server)"
+    ):
+        Jobs(address)
+
+
+@pytest.fixture(scope="module")
+def head():
+    # Ray's client reads the token once in the life of a process, and did so when it was first imported here.
+    with LocalHead(num_cpus=1, token=os.environ["RAY_AUTH_TOKEN"]) as running:
+        yield running
+
+
+@pytest.fixture
+def jobs(head):
+    return Jobs(head.address)
+
+
+class Script(JobRequest):
+    """A job that runs a line of Python."""
+
+    @property
+    def entrypoint(self):
+        return ["python", "-c", self.command[1]]
+
+
+def send(jobs, code):
+    return jobs.submit(Script(("run", code), {"WHO": "it"}, None))
+
+
+@pytest.mark.ray
+def test_a_job_is_followed_to_its_end(jobs):
+    written = []
+    job = send(jobs, "import os; print('hello from', os.environ['WHO'])")
+    assert job.startswith("profl-ray-run-")
+    assert jobs.follow(job, written.append) == 0
+    assert "".join(written).count("hello from it\n") == 1
+    # A job that has ended can be followed again.
+    again = []
+    assert jobs.follow(job, again.append) == 0
+    assert "".join(again).count("hello from it\n") == 1
+
+
+@pytest.mark.ray
+def test_a_job_that_fails_gives_its_own_exit_code(jobs):
+    written = []
+    assert jobs.follow(send(jobs, "import sys; print('a mistake'); sys.exit(2)"), written.append) == 2
+    assert "a mistake" in "".join(written)
+
+
+@pytest.mark.ray
+def test_a_job_can_be_stopped(jobs):
+    job = send(jobs, "import time; time.sleep(300)")
+    assert jobs.stop(job)
+    assert jobs.status(job) == "STOPPED" and jobs.follow(job, lambda _: None) == 130
+
+
+@pytest.mark.ray
+def test_the_clusters_nodes_are_known(jobs):
+    (node,) = jobs.nodes()
+    assert node["is_head"] and node["resources"]["CPU"] == 1 and jobs.num_workers() == 0
+
+
+@pytest.mark.ray
+def test_an_unknown_job_is_told(jobs):
+    with pytest.raises(UserError, match="no job 'nothing' on the cluster"):
+        jobs.status("nothing")
