@@ -8,6 +8,17 @@ import typer
 from profl_ray.cli.options import Overrides
 
 
+def name_and_settings(sweep: str | None, overrides: list[str] | None) -> tuple[str | None, list[str]]:
+    """Return the sweep's name and the settings: the name may stand before, behind or between them."""
+    from profl_ray.errors import UserError
+
+    words = [word for word in (sweep, *(overrides or ())) if word is not None]
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise UserError(f"name one sweep or run, not {len(names)}: {' '.join(names)}")
+    return (names[0] if names else None), [word for word in words if "=" in word]
+
+
 def report(
     sweep: Annotated[
         str | None, typer.Argument(help="Name or run id of a sweep, or of a single run; default: the newest.")
@@ -25,17 +36,11 @@ def report(
     """
     from analysis import as_csv, result_rows, steps_as_markdown, summary_text, write_pictures, write_report
     from profl_ray.config.load import load_experiment
-    from profl_ray.errors import UserError
     from profl_ray.tracking import read_sweep, resolve_uri
 
-    # The name may stand before, behind or between the overrides.
-    words = [word for word in (sweep, *(overrides or ())) if word is not None]
-    names = [word for word in words if "=" not in word]
-    if len(names) > 1:
-        raise UserError(f"name one sweep or run, not {len(names)}: {' '.join(names)}")
-    sweep = names[0] if names else None
-    config = load_experiment("digits_tiny", [word for word in words if "=" in word])
-    data = read_sweep(resolve_uri(config), config.tracking.experiment, sweep)
+    name, settings = name_and_settings(sweep, overrides)
+    config = load_experiment("digits_tiny", settings)
+    data = read_sweep(resolve_uri(config), config.tracking.experiment, name)
     rows = result_rows(data)
     print(summary_text(rows, markdown))
     for trial in data.trials if steps else []:

@@ -55,9 +55,9 @@ def submit(
         jobs = Jobs(address)
         raise typer.Exit(_follow(jobs, follow, stop_on_interrupt))
     request = job_request(command or (), env or (), None if installed else working_dir.absolute())
+    jobs = Jobs(address)
     for note in request.notes:
         _say(f"note: {note}")
-    jobs = Jobs(address)
     job = jobs.submit(request)
     _say(f"job {job} is sent to {address}")
     if detach:

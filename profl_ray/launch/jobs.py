@@ -74,6 +74,34 @@ class Jobs:
             if node.state == "ALIVE"
         ]
 
+    def actors(self) -> list[dict[str, Any]]:
+        """Return the actors that are alive: `node_id`, `class_name`, `resources` that each has reserved."""
+        from ray.util.state import list_actors
+
+        with self._answers():
+            found = list_actors(
+                self.address,
+                filters=[("state", "=", "ALIVE")],
+                detail=True,
+                timeout=10,
+                limit=10_000,
+                raise_on_missing_output=False,
+            )
+        return [
+            {
+                "node_id": actor.node_id,
+                "class_name": actor.class_name,
+                "resources": dict(actor.required_resources or {}),
+            }
+            for actor in found
+        ]
+
+    def running(self) -> list[str]:
+        """Return the ids of the jobs that run."""
+        with self._answers():
+            jobs = self._client.list_jobs()
+        return [str(job.submission_id) for job in jobs if job.status.value == "RUNNING" and job.submission_id]
+
     def status(self, job: str) -> str:
         """Return the job's state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
         return str(self._info(job).status.value)

@@ -4,6 +4,7 @@ from profl_ray.tracking.data import OUTCOME_TAG, QUOTAS_PATH, REASON_TAG, SWEPT,
 from profl_ray.tracking.null import NullWriter, Writer
 from profl_ray.tracking.params import flat_params
 from profl_ray.tracking.points import Totals
+from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progress
 from profl_ray.tracking.reader import read_run, read_sweep
 from profl_ray.tracking.store import prepare_store, resolve_uri
 from profl_ray.tracking.undelivered import Undelivered
@@ -18,12 +19,15 @@ __all__ = [
     "NullWriter",
     "RunWriter",
     "SweepData",
+    "SweepProgress",
     "Totals",
     "TrialData",
+    "TrialProgress",
     "Undelivered",
     "Writer",
     "flat_params",
     "prepare_store",
+    "read_progress",
     "read_run",
     "read_sweep",
     "resolve_uri",

@@ -26,25 +26,26 @@ def read_sweep(uri: str, experiment: str, sweep: str | None = None) -> SweepData
     A run outside a sweep counts as a sweep of one trial; without `sweep` it is taken only where the
     experiment holds no sweep. Raises UserError if there is no such store, experiment or sweep.
     """
-    with _user_errors(uri):
-        client = _open(uri)
+    with user_errors(uri):
+        client = open_store(uri)
         found = client.get_experiment_by_name(experiment)
         if found is None:
             names = [entry.name for entry in client.search_experiments()]
             raise unknown_name("MLflow experiment (tracking.experiment)", experiment, names)
-        parent = _choose(client, found.experiment_id, experiment, sweep)
+        parent = choose_parent(client, found.experiment_id, experiment, sweep)
         return _sweep(client, parent, experiment, uri)
 
 
 def read_run(uri: str, run_id: str) -> TrialData:
     """Return one run. Raises UserError if there is none with that id."""
-    with _user_errors(uri):
-        client = _open(uri)
+    with user_errors(uri):
+        client = open_store(uri)
         return _trial(client, client.get_run(run_id))
 
 
 @contextlib.contextmanager
-def _user_errors(uri: str) -> Iterator[None]:
+def user_errors(uri: str) -> Iterator[None]:
+    """Say in one line that MLflow cannot be read, whichever of its libraries' errors it was."""
     try:
         yield
     except UserError:
@@ -53,7 +54,8 @@ def _user_errors(uri: str) -> Iterator[None]:
         raise UserError(f"cannot read from MLflow at {masked(uri)}: {reason(error)}") from error
 
 
-def _open(uri: str) -> Any:
+def open_store(uri: str) -> Any:
+    """Return a client for an existing store; UserError if there is none."""
     path = sqlite_path(check_scheme(uri))
     # MLflow would create the file, with all its tables, only to find nothing in it.
     if path is not None and not path.is_file():
@@ -63,7 +65,8 @@ def _open(uri: str) -> Any:
     return open_client(uri)
 
 
-def _choose(client: Any, experiment_id: str, experiment: str, sweep: str | None) -> Any:
+def choose_parent(client: Any, experiment_id: str, experiment: str, sweep: str | None) -> Any:
+    """Return the run of the sweep (or of the single run) with that name or id, else of the newest one."""
     sweeps = _search(client, experiment_id, f"tags.`{KIND_TAG}` = 'sweep'")
     runs = _search(client, experiment_id, f"tags.`{KIND_TAG}` = 'run'")
     candidates = sweeps + runs
@@ -93,12 +96,15 @@ def _search(client: Any, experiment_id: str, condition: str) -> list[Any]:
             return found
 
 
+def search_trials(client: Any, parent: Any) -> list[Any]:
+    """Return the runs of a sweep's trials in the order of their start; a single run is its own trial."""
+    if parent.data.tags.get(KIND_TAG) != "sweep":
+        return [parent]
+    condition = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    return list(reversed(_search(client, parent.info.experiment_id, condition)))
+
+
 def _sweep(client: Any, parent: Any, experiment: str, uri: str) -> SweepData:
-    if parent.data.tags.get(KIND_TAG) == "sweep":
-        condition = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
-        trials = list(reversed(_search(client, parent.info.experiment_id, condition)))
-    else:
-        trials = [parent]
     return SweepData(
         run_id=parent.info.run_id,
         name=parent.info.run_name or "",
@@ -107,7 +113,7 @@ def _sweep(client: Any, parent: Any, experiment: str, uri: str) -> SweepData:
         description=parent.data.tags.get("mlflow.note.content", "").partition("\n\n")[0],
         params=dict(parent.data.params),
         tags=dict(parent.data.tags),
-        trials=[_trial(client, run) for run in trials],
+        trials=[_trial(client, run) for run in search_trials(client, parent)],
         experiment=experiment,
         uri=uri,
     )

@@ -59,6 +59,18 @@ MISTAKES = {
     "report store": (("report",), "no MLflow store at sqlite:///"),
     "report of two": (("report", "one", "two"), "name one sweep or run, not 2: one two"),
     "report server": (("report", "tracking.uri=http://127.0.0.1:9"), "cannot read from MLflow at http://"),
+    "status store": (("status",), "no MLflow store at sqlite:///"),
+    "status of two": (("status", "one", "two"), "name one sweep or run, not 2: one two"),
+    "status address": (
+        ("status", "--address", "here:8265"),
+        "--address here:8265: give the cluster's dashboard",
+    ),
+    "submit nothing": (("submit",), "give a command to send, or --follow JOB"),
+    "submit command": (("submit", "swep"), "unknown command for a job 'swep'; did you mean 'sweep'?"),
+    "submit nowhere": (
+        ("submit", "--installed", "--address", "http://127.0.0.1:9", "memory"),
+        "--address http://127.0.0.1:9: no Ray job server answers there",
+    ),
     "memory model": (("memory", "--model", "resnet9"), "unknown model 'resnet9'"),
     "memory image": (("memory", "--image", "3x32"), "--image 3x32: give channels x height x width"),
     "memory odd digit": (("memory", "--image", "3x32x3²"), "give channels x height x width"),
@@ -84,7 +96,7 @@ def assert_one_line(result, message):
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_is_one_line_and_leaves_nothing(profl_ray, tmp_path, arguments, message):
-    storage = () if arguments[0] == "ui" else (f"storage.root={tmp_path}/runs",)
+    storage = () if arguments[0] in ("ui", "submit") else (f"storage.root={tmp_path}/runs",)
     result = profl_ray(*arguments, *storage)
     assert_one_line(result, message)
     assert result.out == ""
