@@ -8,10 +8,10 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check install --editable
 
 # Two at a time: more would need half a gigabyte each.
-FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e" -n 2
+FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e and not cluster" -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults fuzz lint ui clean
+.PHONY: help demo test test-fast faults fuzz cluster-test lint ui clean
 
 help: ## list the targets
 	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
@@ -22,13 +22,17 @@ demo: $(VENV)/.installed ## install, start a local Ray, sweep, write the report,
 
 test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast ones first)
 	@$(FAST_TESTS)
-	@$(RUN) -m pytest -m "(ray or e2e) and not faults"
+	@$(RUN) -m pytest -m "(ray or e2e) and not faults and not cluster"
 
 test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minutes
 	@$(FAST_TESTS)
 
 faults: $(VENV)/.installed-dev ## kill, freeze and fill for real, and compare the weights: about 12 minutes
 	@$(RUN) -m pytest tests/faults --fault-table docs/results/faults.md
+
+cluster-test: $(VENV)/.installed-dev ## several nodes, one of them lost, MLflow on PostgreSQL: about 5 minutes
+	@$(PIP) ".[dev,postgres]"
+	@$(RUN) -m pytest tests/live_cluster
 
 fuzz: $(VENV)/.installed-dev ## damaged and made-up input by the ten thousands: about 10 minutes
 	@$(RUN) -m pytest tests/fuzz --hypothesis-profile=many --fuzz-table docs/results/fuzz.md

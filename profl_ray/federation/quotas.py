@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from profl_ray.config import QuotaConfig
+from profl_ray.config.yaml_tree import show
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.federation.rounding import apportion
 from profl_ray.randomness import numpy_stream, stream_seed
@@ -94,7 +95,7 @@ def read_quotas(path: Path) -> list[float]:
         except ValueError:
             quota = math.nan
         if not (math.isfinite(quota) and quota > 0):
-            raise UserError(f"{key}: line {number}: {text!r} is not a positive finite number of MiB")
+            raise UserError(f"{key}: line {number}: {show(text)!r} is not a positive finite number of MiB")
         quotas.append(quota)
     return quotas
 
