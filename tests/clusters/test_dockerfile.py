@@ -5,6 +5,7 @@ import tomllib
 from typing import NamedTuple
 
 import pytest
+from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 
 from tests.clusters import kit
 
@@ -95,4 +96,4 @@ def test_all_packages_of_the_project_are_copied() -> None:
 def test_it_says_whether_it_is_healthy() -> None:
     # Answered without a token; tests/clusters/test_scripts.py asks a real node.
     [check] = values("HEALTHCHECK")
-    assert "http://127.0.0.1:52365/api/local_raylet_healthz" in check
+    assert f"http://127.0.0.1:{DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}/api/local_raylet_healthz" in check
