@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# A head and N more Ray nodes on this one machine, to try what several nodes do; Ctrl-C (or SIGTERM to this pid)
+# ends exactly these processes. The dashboard is on loopback; the rest listens on the machine's address as well (Ray
+# refuses several nodes on loopback alone), where the token keeps strangers out.
+# Usage: RAY_AUTH_TOKEN=... [CPUS=1] [PORT=6379] [DASHBOARD_PORT=8265] clusters/local/nodes.sh N
+set -euo pipefail
+
+: "${RAY_AUTH_TOKEN:?set it to the secret of the cluster, for example the output of openssl rand -hex 32}"
+count="${1:?how many worker nodes? for example: clusters/local/nodes.sh 2}"
+[[ "$count" =~ ^[1-9][0-9]?$ ]] || { echo "nodes.sh: '$count' worker nodes (allowed: 1 to 99)" >&2; exit 2; }
+cpus="${CPUS:-1}"
+port="${PORT:-6379}"
+dashboard_port="${DASHBOARD_PORT:-8265}"
+
+export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0
+export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # otherwise ending a busy node takes 30 s
+unset RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER
+
+logs="$(mktemp -d "${TMPDIR:-/tmp}/profl-ray-nodes-XXXXXX")"
+pids=()
+
+finish() {
+  trap '' INT TERM
+  # Workers first: a node whose head is gone keeps looking for it.
+  if ((${#pids[@]} > 1)); then
+    kill -TERM "${pids[@]:1}" 2>/dev/null || true
+    wait "${pids[@]:1}" 2>/dev/null || true
+  fi
+  if ((${#pids[@]} > 0)); then
+    kill -TERM "${pids[0]}" 2>/dev/null || true
+    wait "${pids[0]}" 2>/dev/null || true
+  fi
+  rm -rf "$logs"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# start NAME FLAGS...: one node with its own log and its own agent ports. In a session of its own: Ctrl-C in the
+# terminal reaches this script alone, which ends the nodes in order.
+start() {
+  local name="$1" number="${#pids[@]}"
+  shift
+  setsid ray start --block --disable-usage-stats \
+    --min-worker-port 0 --max-worker-port 0 \
+    --dashboard-agent-listen-port "$((port + 1 + 2 * number))" \
+    --metrics-export-port "$((port + 2 + 2 * number))" \
+    "$@" >"$logs/$name" 2>&1 &
+  pids+=("$!")
+}
+
+# fail NAME: a node ended by itself; say why.
+fail() {
+  echo "nodes.sh: $1 ended:" >&2
+  tail -n 5 "$logs/$1" >&2
+  exit 1
+}
+
+# await NAME NUMBER: until the node says that it is up.
+await() {
+  local pid="${pids[$2]}"
+  until grep -q "Ray runtime started" "$logs/$1"; do
+    kill -0 "$pid" 2>/dev/null || fail "$1"
+    sleep 0.5
+  done
+}
+
+start head --head --num-cpus 0 --port "$port" --dashboard-host 127.0.0.1 --dashboard-port "$dashboard_port"
+await head 0
+for ((n = 1; n <= count; n++)); do
+  start "worker-$n" --address "127.0.0.1:$port" --num-cpus "$cpus"
+done
+for ((n = 1; n <= count; n++)); do
+  await "worker-$n" "$n"
+done
+echo "head and $count worker nodes with $cpus CPUs each; jobs: http://127.0.0.1:$dashboard_port (Ctrl-C ends them)"
+
+while true; do
+  for i in "${!pids[@]}"; do
+    kill -0 "${pids[i]}" 2>/dev/null || fail "$([[ $i == 0 ]] && echo head || echo "worker-$i")"
+  done
+  sleep 1
+done
