@@ -1,6 +1,7 @@
 """Tune's run to its end, also after what Tune does not survive by itself."""
 
 import gc
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> 
     """
     from ray.tune import TuneError
 
+    # It shows a traceback for every trial whose process is lost; our view says it in a line, and a trial that
+    # fails for good leaves its traceback in its folder.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     for left in reversed(range(MAX_RESTARTS + 1)):
         try:
             return tuner.fit()

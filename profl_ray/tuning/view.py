@@ -67,6 +67,14 @@ class SweepView(Callback):
         else:
             self.say(f"  done  {seen.name}")
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Print that a trial's process was lost, as with its node."""
+        seen = self._of(trial)
+        seen.state = "starting"
+        self.say(
+            f"  lost  {seen.name}: its process or node is gone; it goes on elsewhere from its last round"
+        )
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print the failure of a trial."""
         seen = self._of(trial)

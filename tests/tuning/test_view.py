@@ -71,3 +71,12 @@ def test_tune_gets_back_the_view_of_the_day(watched):
     stored = pickle.dumps(view)
     newer = SweepView(3, print)
     assert pickle.loads(stored) is newer
+
+
+def test_a_trial_that_lost_its_process_is_told_and_goes_on(watched):
+    view, lines, _ = watched
+    view.on_trial_result(0, [], trial(1), result())
+    view.on_trial_recover(0, [], trial(1))
+    assert lines == ["  lost  seed=1: its process or node is gone; it goes on elsewhere from its last round"]
+    view.on_trial_complete(0, [], trial(1))
+    assert lines[1].startswith("  done  seed=1")
