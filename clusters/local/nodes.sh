@@ -16,7 +16,7 @@ export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0
 export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # otherwise ending a busy node takes 30 s
 unset RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER
 
-logs="$(mktemp -d "${TMPDIR:-/tmp}/profl-ray-nodes-XXXXXX")"
+folder="$(mktemp -d "${TMPDIR:-/tmp}/nodes-XXXXXX")" # short: it is part of the sockets' paths
 pids=()
 
 finish() {
@@ -30,14 +30,15 @@ finish() {
     kill -TERM "${pids[0]}" 2>/dev/null || true
     wait "${pids[0]}" 2>/dev/null || true
   fi
-  rm -rf "$logs"
+  rm -rf "$folder"
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# start NAME FLAGS...: one node with its own log and its own agent ports. In a session of its own: Ctrl-C in the
-# terminal reaches this script alone, which ends the nodes in order.
+# start NAME FLAGS...: one node with its own log, agent ports and folder. Nodes that share a folder delete each other's
+# working directories, and can choose the same socket. In a session of its own: Ctrl-C in the terminal
+# reaches this script alone, which ends the nodes in order.
 start() {
   local name="$1" number="${#pids[@]}"
   shift
@@ -45,21 +46,21 @@ start() {
     --min-worker-port 0 --max-worker-port 0 \
     --dashboard-agent-listen-port "$((port + 1 + 2 * number))" \
     --metrics-export-port "$((port + 2 + 2 * number))" \
-    "$@" >"$logs/$name" 2>&1 &
+    --temp-dir "$folder/$number" "$@" >"$folder/$name" 2>&1 &
   pids+=("$!")
 }
 
 # fail NAME: a node ended by itself; say why.
 fail() {
   echo "nodes.sh: $1 ended:" >&2
-  tail -n 5 "$logs/$1" >&2
+  tail -n 5 "$folder/$1" >&2
   exit 1
 }
 
 # await NAME NUMBER: until the node says that it is up.
 await() {
   local pid="${pids[$2]}"
-  until grep -q "Ray runtime started" "$logs/$1"; do
+  until grep -q "Ray runtime started" "$folder/$1"; do
     kill -0 "$pid" 2>/dev/null || fail "$1"
     sleep 0.5
   done
@@ -67,10 +68,9 @@ await() {
 
 start head --head --num-cpus 0 --port "$port" --dashboard-host 127.0.0.1 --dashboard-port "$dashboard_port"
 await head 0
+# One after another: starting is what costs most.
 for ((n = 1; n <= count; n++)); do
   start "worker-$n" --address "127.0.0.1:$port" --num-cpus "$cpus"
-done
-for ((n = 1; n <= count; n++)); do
   await "worker-$n" "$n"
 done
 echo "head and $count worker nodes with $cpus CPUs each; jobs: http://127.0.0.1:$dashboard_port (Ctrl-C ends them)"
