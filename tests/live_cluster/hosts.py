@@ -41,13 +41,15 @@ class Namespaces:
     def command(self, name):
         """What to put before a command that shall run on a host.
 
-        Besides its network a host has its own /tmp/ray: Ray keeps there which node a machine is.
+        Besides its network a host has its own processes and its own /tmp/ray: Ray looks at both to find out
+        on which node a program runs.
         """
         own = self.folder / name
         own.mkdir(exist_ok=True)
         Path("/tmp/ray").mkdir(exist_ok=True)
         mounted = 'mount --bind "$0" /tmp/ray && exec "$@"'
-        return ["ip", "netns", "exec", _space(name), "unshare", "--mount", "sh", "-c", mounted, str(own)]
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        return ["ip", "netns", "exec", _space(name), *apart, "sh", "-c", mounted, str(own)]
 
     def ports(self, _name):
         """Flags that keep the ports of hosts apart: they are apart."""
