@@ -28,7 +28,7 @@ def layer_problems(tree: Mapping[Any, Any], label: str, prefix: str = "") -> Ite
             yield from layer_problems(value, label, key)
         else:
             items = value if isinstance(value, list | tuple) else [value]
-            wants_bool = schema.leaves[key].get("type") == "boolean"
+            wants_bool = any(branch.get("type") == "boolean" for branch in branches(schema.leaves[key]))
             if any(isinstance(item, bool) for item in items) and not wants_bool:  # else true becomes 1
                 yield _line(key, value, f"must be {allowed_words(schema.leaves[key])}", label)
             elif any(isinstance(item, int) and item.bit_length() > 64 for item in items):

@@ -72,7 +72,8 @@ class StorageConfig(Section):
     """Folder of everything that is written."""
     checkpoint_every_rounds: Count = 1
     """Save the run's state after every so many rounds."""
-    share_rounds: bool = False
-    """Train rounds that several runs have in common once (ProFL, SmartFreeze, on CPUs); experimental."""
+    share_rounds: bool | None = None
+    """Train rounds that several runs have in common once (ProFL, SmartFreeze, on CPUs); default: in sweeps
+    and comparisons, not in single runs. Results are the same, bit for bit: docs/sharing.md."""
     shared_rounds_mib: float = Field(4096.0, gt=0, le=1e9)
     """Size limit of the states kept for that, in `root`/cache/rounds; the longest unused go first."""

@@ -38,6 +38,13 @@ class SweepContext:
     parent_run_id: str | None
 
 
+def sharing_rounds(config: ExperimentConfig) -> ExperimentConfig:
+    """Return the configuration of a trial: trials share their rounds unless they are told not to."""
+    if config.storage.share_rounds is not None:
+        return config
+    return config.model_copy(update={"storage": config.storage.model_copy(update={"share_rounds": True})})
+
+
 class ProFLTrial(tune.Trainable):
     """A trial; one Tune iteration is one round.
 
@@ -56,7 +63,7 @@ class ProFLTrial(tune.Trainable):
         self.reason = ""
         experiment = context.config
         try:
-            experiment = context.space.configure(context.config, self.settings)
+            experiment = sharing_rounds(context.space.configure(context.config, self.settings))
             self.driver = Driver(experiment, self._identity())
         except Unaffordable as error:
             self.refusal = str(error)

@@ -26,7 +26,7 @@ def shares_rounds(experiment: Experiment) -> bool:
     """Whether the experiment's rounds can be shared: the method is paced by a rule, and training is exact."""
     config = experiment.config
     paced = isinstance(experiment.make_strategy(), PacedStrategy)
-    return paced and config.storage.share_rounds and config.fleet.accelerator == "cpu"
+    return paced and config.storage.share_rounds is True and config.fleet.accelerator == "cpu"
 
 
 class SharingServer(Server):
