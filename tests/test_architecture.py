@@ -11,6 +11,7 @@ ROOMS = [
     "analysis",
     "tune_spaces",
     "profl_ray.launch",
+    "profl_ray.doctor",
     "profl_ray.tuning",
     "profl_ray.fleet",
     "profl_ray.tracking",
