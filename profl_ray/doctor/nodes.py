@@ -44,6 +44,8 @@ def node_findings(answers: Sequence[Answer]) -> list[Finding]:
     ]
     there = [answer for answer in answers if not answer.silence]
     if there and not findings:
-        words = f"all {len(there)} nodes answer" if len(there) > 1 else f"{there[0].name} answers"
+        words = (
+            f"all {len(there)} nodes answer" if len(there) > 1 else f"{there[0].name}, the only one, answers"
+        )
         findings.append(ok("nodes", words))
     return findings

@@ -1,4 +1,4 @@
-"""How many trials find room at once, and which of their processes come to which node: first fit.
+"""How many trials find room at once: first fit, the largest bundles first.
 
 Tune packs a trial on as few nodes as possible; so do we. It is a forecast: Ray may place otherwise.
 """
@@ -39,8 +39,9 @@ class Trial:
     mib: Sequence[float] = field(default=())
 
     def needs(self) -> list[tuple[Bundle, float]]:
-        """Return bundles with their memory, none where it does not count."""
-        return [*zip(self.bundles, self.mib or [0.0] * len(self.bundles), strict=True)]
+        """Return bundles with their memory (none where it does not count), the largest first."""
+        pairs = zip(self.bundles, self.mib or [0.0] * len(self.bundles), strict=True)
+        return sorted(pairs, key=lambda pair: (sum(pair[0].values()), pair[1]), reverse=True)
 
 
 def trials_at_once(trial: Trial, nodes: Mapping[str, Bundle], free_mib: Mapping[str, float]) -> int:

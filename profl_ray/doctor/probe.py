@@ -42,8 +42,8 @@ def look(order: dict[str, Any]) -> dict[str, Any]:
     """Return what this node is like.
 
     order: `data` the section of the configuration as plain values; `accelerator` where devices train;
-    `storage` the folder of the driver's trial files, perhaps absent; `health_url` of an MLflow server or None;
-    `name` of this node.
+    `storage` the folder of the driver's trial files, perhaps absent; `health_url` of an MLflow server or
+    None; `name` of this node.
     """
     report: dict[str, Any] = {
         "name": order["name"],

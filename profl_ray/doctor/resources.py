@@ -52,7 +52,7 @@ def memory_findings(
     fitting = trials_at_once(Trial(bundles, [driver] + [actor] * (len(bundles) - 1)), nodes, free)
     each = f"{driver:.0f} MiB"
     if len(bundles) > 1:
-        each += f" for its driver and {len(bundles) - 1} x {actor:.0f} MiB for client actors"
+        each += f" for its driver and {actor:.0f} MiB for each of {_actors(len(bundles) - 1)}"
     least = min(free, key=lambda name: free[name])
     where = f" ({least} has least)" if len(free) > 1 else ""
     room = f"a trial takes {each}, {free[least]:.0f} MiB are free{where}"
@@ -99,7 +99,11 @@ def _free_mib(answer: Answer) -> float:
 def _asked(bundles: Sequence[Mapping[str, float]]) -> str:
     sums = {kind: sum(bundle.get(kind, 0.0) for bundle in bundles) for kind in ("CPU", "GPU")}
     amounts = ", ".join(f"{amount:g} {kind}" for kind, amount in sums.items() if amount) or "no CPU"
-    return f"{amounts}, {len(bundles) - 1} client actors" if len(bundles) > 1 else amounts
+    return f"{amounts} for {_actors(len(bundles) - 1)}" if len(bundles) > 1 else amounts
+
+
+def _actors(number: int) -> str:
+    return "1 client actor" if number == 1 else f"{number} client actors"
 
 
 def _trials(number: int) -> str:
