@@ -19,6 +19,8 @@ CHECK = "storage"
 LITTLE_MIB = 2048.0
 TOO_LITTLE_MIB = 256.0
 """A small run's checkpoints and the MLflow file need tens of MiB."""
+IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""What Ray sets for the process of a submitted job; RAY_JOB_ID it sets in workers alone."""
 MEND = "storage.root=/FOLDER that can be written"
 
 
@@ -60,6 +62,7 @@ def unusable(root: Path, error: OSError) -> Finding:
 def storage_findings(root: Path, folder: Path, answers: Sequence[Answer]) -> list[Finding]:
     """Compare what the nodes report of the trial folder with what the driver sees of theirs."""
     findings = [finding for answer in answers for finding in _node_findings(root, folder, answer)]
+    findings += place_findings(root)
     if not findings:
         words = (
             f"one folder for all {len(answers)} nodes, locks hold between them"
@@ -67,7 +70,7 @@ def storage_findings(root: Path, folder: Path, answers: Sequence[Answer]) -> lis
             else ("can be written, locks hold")
         )
         findings.append(ok(CHECK, f"{root}: {words}"))
-    return [*findings, *place_findings(root), space_finding(root)]
+    return [*findings, space_finding(root)]
 
 
 def _node_findings(root: Path, folder: Path, answer: Answer) -> list[Finding]:
@@ -108,7 +111,7 @@ def _appears(path: Path) -> bool:
 
 def place_findings(root: Path) -> list[Finding]:
     """Say so if results would go into the folder of a Ray job, which Ray removes."""
-    if "RAY_JOB_ID" in os.environ and root.is_relative_to(Path.cwd()):
+    if IN_A_JOB in os.environ and root.is_relative_to(Path.cwd()):
         what = f"{root} is inside the job's own folder, which Ray removes after the job, results and all"
         return [fail(CHECK, what, "storage.root=/FOLDER, an absolute path that all nodes share")]
     return []

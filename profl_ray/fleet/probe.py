@@ -56,8 +56,10 @@ def ask_cluster(
         )
     with ExitStack() as stack:
         try:
+            if not ray.is_initialized():
+                _knock(address)
             stack.enter_context(ray_session())
-        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        except (OSError, RuntimeError, ValueError, RayError) as error:
             why = " ".join(str(error).split())[:200]
             raise NoCluster(
                 f"the cluster at RAY_ADDRESS={address} cannot be reached ({type(error).__name__}: {why})",
@@ -89,6 +91,13 @@ def ask_every_node(
 def this_machine() -> str:
     """Return the name under which a machine without a cluster goes."""
     return socket.gethostname()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at host:port: Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
 
 
 def _gather(asked: dict[ray.ObjectRef, _Asked], seconds: float) -> list[Answer]:

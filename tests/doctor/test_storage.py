@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path, monkeypatch):
 def test_the_folder_of_a_job_is_a_fail(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert storage.place_findings(tmp_path / "runs") == []
-    monkeypatch.setenv("RAY_JOB_ID", "01000000")
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     assert levels(storage.place_findings(tmp_path / "runs")) == ["fail"]
     assert storage.place_findings(tmp_path.parent) == []
 

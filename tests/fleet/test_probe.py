@@ -145,6 +145,13 @@ def test_a_question_travels_by_value(tmp_path):
     assert "profl_ray.config" in report["data"]["error"]
 
 
+def test_a_cluster_that_is_away_is_told_at_once(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(NoCluster, match=r"RAY_ADDRESS=127\.0\.0\.1:9 cannot be reached") as caught:
+        ask_cluster(probe, probe.look, {}, 5.0)
+    assert "RAY_ADDRESS=HEAD:6379" in caught.value.mend
+
+
 def test_a_job_servers_address_is_no_cluster(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
     with pytest.raises(NoCluster, match="is a job server's address"):
