@@ -10,6 +10,7 @@ ROOMS = [
     "profl_ray.cli",
     "analysis",
     "tune_spaces",
+    "profl_ray.doctor",
     "profl_ray.launch",
     "profl_ray.tuning",
     "profl_ray.fleet",

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from profl_ray import __version__
-from profl_ray.cli import compare, demo, memory, report, run, status, submit, sweep
+from profl_ray.cli import compare, demo, doctor, memory, report, run, status, submit, sweep
 from profl_ray.errors import Unaffordable, UserError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("submit", rich_help_panel="Cluster", context_settings={"allow_inters
 )
 app.command("status", rich_help_panel="Cluster")(status.status)
 app.command("memory", rich_help_panel="Look")(memory.memory)
+app.command("doctor", rich_help_panel="Look")(doctor.doctor)
 app.command("report", rich_help_panel="Look")(report.report)
 app.command("ui", rich_help_panel="Look")(demo.ui)
 

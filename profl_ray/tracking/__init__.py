@@ -1,5 +1,6 @@
 """MLflow: the only room that imports it, and only once something is written or read."""
 
+from profl_ray.tracking.condition import StoreCondition, health_url, store_condition
 from profl_ray.tracking.data import OUTCOME_TAG, QUOTAS_PATH, REASON_TAG, SWEPT, SweepData, TrialData
 from profl_ray.tracking.null import NullWriter, Writer
 from profl_ray.tracking.params import flat_params
@@ -18,6 +19,7 @@ __all__ = [
     "SWEPT",
     "NullWriter",
     "RunWriter",
+    "StoreCondition",
     "SweepData",
     "SweepProgress",
     "Totals",
@@ -26,10 +28,12 @@ __all__ = [
     "Undelivered",
     "Writer",
     "flat_params",
+    "health_url",
     "prepare_store",
     "read_progress",
     "read_run",
     "read_sweep",
     "resolve_uri",
     "start_parent",
+    "store_condition",
 ]

@@ -2,7 +2,7 @@ import pytest
 
 from profl_ray import __version__
 
-COMMANDS = ("run", "sweep", "compare", "demo", "memory", "report", "ui")
+COMMANDS = ("run", "sweep", "compare", "demo", "memory", "doctor", "report", "ui")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -27,6 +27,7 @@ def test_options_are_documented(profl_ray, monkeypatch):
         "compare": ("--strategies", "--seeds", "--max-concurrent", "--resume", "--json", "KEY=VALUE"),
         "demo": ("--space", "--storage-root", "--cpus"),
         "memory": ("--model", "--width", "--partition", "--quotas", "--plot", "--json"),
+        "doctor": ("--json", "KEY=VALUE"),
         "report": ("--output", "--csv", "--figures", "--markdown", "--steps"),
         "ui": ("--storage-root", "--host", "--port"),
     }

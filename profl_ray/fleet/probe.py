@@ -1,0 +1,144 @@
+"""Asks every node of a cluster a question, with a deadline: who does not answer is named."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import ray
+from ray import cloudpickle
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from profl_ray.fleet.ray_session import ray_session
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one node answered."""
+
+    name: str
+    resources: Mapping[str, float]
+    value: Any = None
+    silence: str = ""
+    """Why there is no value; empty if there is one."""
+    arrived: float = 0.0
+    """This machine's clock when the value came, in seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    name: str
+    resources: Mapping[str, float]
+
+
+class NoCluster(RuntimeError):
+    """The cluster that the environment names cannot be reached."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.mend = mend
+
+
+def ask_cluster(
+    module: ModuleType, question: Callable[[dict[str, Any]], Any], order: Mapping[str, Any], seconds: float
+) -> list[Answer]:
+    """Connect to the cluster that we run on, unless we are, and `ask_every_node`; NoCluster if we cannot."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address.startswith(("http://", "https://")) and not ray.is_initialized():
+        raise NoCluster(
+            f"RAY_ADDRESS={address} is a job server's address, and this process is no job",
+            "ray job submit --working-dir . -- python -m profl_ray doctor ... (or unset RAY_ADDRESS)",
+        )
+    with ExitStack() as stack:
+        try:
+            if not ray.is_initialized():
+                _knock(address)
+            stack.enter_context(ray_session())
+        except (OSError, RuntimeError, ValueError, RayError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise NoCluster(
+                f"the cluster at RAY_ADDRESS={address} cannot be reached ({type(error).__name__}: {why})",
+                "ray status --address=ADDRESS; RAY_ADDRESS=HEAD:6379 and RAY_AUTH_TOKEN as on the head",
+            ) from error
+        return ask_every_node(module, question, order, seconds)
+
+
+def ask_every_node(
+    module: ModuleType, question: Callable[[dict[str, Any]], Any], order: Mapping[str, Any], seconds: float
+) -> list[Answer]:
+    """Return each living node's answer to `question` of `module`, sorted by the nodes' names.
+
+    `order` with the node's own `name` is the argument. The question is sent by value: a node may have another
+    version of `module`, or none. It takes no CPU, so that it is answered while others work.
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    with _by_value(module):
+        task = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(question)
+        asked = {}
+        for node, name in zip(nodes, _names(nodes), strict=True):
+            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ref = task.options(scheduling_strategy=strategy).remote({**order, "name": name})
+            asked[ref] = _Asked(name, node["Resources"])
+        answers = _gather(asked, seconds)
+    return sorted(answers, key=lambda answer: answer.name)
+
+
+def this_machine() -> str:
+    """Return the name under which a machine without a cluster goes."""
+    return socket.gethostname()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at host:port: Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
+
+
+def _gather(asked: dict[ray.ObjectRef, _Asked], seconds: float) -> list[Answer]:
+    answers, waiting, deadline = [], dict(asked), time.monotonic() + seconds
+    while waiting:
+        ready, _ = ray.wait([*waiting], num_returns=1, timeout=max(0.0, deadline - time.monotonic()))
+        if not ready:
+            break
+        arrived, node = time.time(), waiting.pop(ready[0])
+        try:
+            value = ray.get(ready[0])
+        except RayError as error:
+            answers.append(Answer(node.name, node.resources, silence=_why(error)))
+        else:
+            answers.append(Answer(node.name, node.resources, value, arrived=arrived))
+    for ref, node in waiting.items():
+        ray.cancel(ref, force=True)
+        silence = f"no answer within {seconds:g} s"
+        answers.append(Answer(node.name, node.resources, silence=silence))
+    return answers
+
+
+def _why(error: RayError) -> str:
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    text = " ".join(str(cause).split())
+    return f"{type(cause).__name__}: {text[:200]}"
+
+
+def _names(nodes: list[dict[str, Any]]) -> list[str]:
+    """Return the nodes' addresses; with the beginning of their ids where several share one."""
+    addresses = [node["NodeManagerAddress"] for node in nodes]
+    return [
+        address if addresses.count(address) == 1 else f"{address}-{node['NodeID'][:6]}"
+        for address, node in zip(addresses, nodes, strict=True)
+    ]
+
+
+@contextmanager
+def _by_value(module: ModuleType) -> Iterator[None]:
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
