@@ -1,6 +1,5 @@
 """`profl-ray sweep`: many experiments with Ray Tune, here or inside `ray job submit`."""
 
-import os
 import shlex
 import sys
 from enum import StrEnum
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from profl_ray.config import ExperimentConfig
     from profl_ray.tuning import SweepOutcome
 
+JOB_FOLDERS = "working_dir_files"
+"""Where Ray unpacks what was uploaded with a job."""
 DESCRIPTION_TAG = "mlflow.note.content"
 """MLflow shows this tag, as Markdown, at the top of a run's page."""
 
@@ -33,6 +34,7 @@ class SchedulerName(StrEnum):
 
     fifo = "fifo"
     asha = "asha"
+    halving = "halving"
 
 
 def sweep(
@@ -40,7 +42,11 @@ def sweep(
     overrides: Overrides = None,
     search: Annotated[SearchName | None, typer.Option(help="Default: the space's own.")] = None,
     scheduler: Annotated[
-        SchedulerName | None, typer.Option(help="asha stops trials that fall behind; default: the space's.")
+        SchedulerName | None,
+        typer.Option(
+            help="asha stops trials that fall behind at equally many grown units, halving the worse three "
+            "quarters at the end of each step; default: the space's."
+        ),
     ] = None,
     num_samples: Annotated[
         int | None, typer.Option(min=1, help="Trials of a random or Optuna search.")
@@ -84,7 +90,7 @@ def sweep(
 def warn_of_temporary_storage(config: "ExperimentConfig") -> None:
     """Say so if results would go into the folder of a Ray job, which Ray removes."""
     root = config.storage.root
-    if "RAY_JOB_ID" in os.environ and root.is_relative_to(Path.cwd()):
+    if JOB_FOLDERS in root.parts and root.is_relative_to(Path.cwd()):
         say(
             f"warning: storage.root={root} is inside the job's own folder, which Ray removes after the job, "
             "results and all; give an absolute path, storage.root=/..."

@@ -8,26 +8,47 @@ Tune forgets a scheduler when a sweep is resumed; the rungs are read again from 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tuning.trial import METRIC, TIME, accuracy_of_growth
+from profl_ray.tuning.trial import METRIC, PARTITION, SPENT_BYTES, SPENT_ROUNDS, TIME, accuracy_of_growth
+
+
+class Rung(NamedTuple):
+    """Where trials are compared."""
+
+    partition: str
+    """Empty where trials of all partitions are compared."""
+    units: int
+
+
+class Score(NamedTuple):
+    """What is better is greater: accuracy first, then fewer rounds, then fewer bytes."""
+
+    accuracy: float
+    less_rounds: int = 0
+    less_bytes: int = 0
 
 
 class GrownRungs(FIFOScheduler):
-    """Stops a trial that is not among the best 1 / `reduction_factor` of those at its rung so far."""
+    """Stops a trial that is not among the best 1 / `reduction_factor` of those at its rung so far.
 
-    def __init__(self, trials: Path, reduction_factor: int = 2) -> None:
+    `same_partition`: compare only trials that cut the network alike. At the end of a step they hold the same
+    sub-model; at equal units of other cuts, sub-models with other output modules.
+    """
+
+    def __init__(self, trials: Path, reduction_factor: int = 2, same_partition: bool = False) -> None:
         """Follow the trials whose run folders are, or will be, in `trials`, named after the trial's id."""
         super().__init__()
         self.trials = trials
         self.reduction_factor = reduction_factor
+        self.same_partition = same_partition
         self.recalled = False
-        self.rungs: dict[int, dict[str, float]] = {}
-        """By grown units: accuracy of each trial that grew just so many, by trial id."""
+        self.rungs: dict[Rung, dict[str, Score]] = {}
+        """By rung: the score of each trial that came there, by trial id."""
         self.grown: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -37,19 +58,31 @@ class GrownRungs(FIFOScheduler):
         units = int(result[TIME])
         if units <= self.grown.get(trial.trial_id, 0):
             return TrialScheduler.CONTINUE
-        self.grown[trial.trial_id] = units
-        rung = self.rungs.setdefault(units, {})
-        rung[trial.trial_id] = float(result[METRIC])
+        score = Score(
+            float(result[METRIC]), -int(result.get(SPENT_ROUNDS, 0)), -int(result.get(SPENT_BYTES, 0))
+        )
+        rung = self._enter(trial.trial_id, units, str(result.get(PARTITION, "")), score)
         num_kept = -(-len(rung) // self.reduction_factor)  # rounded up: the first to come goes on
         worst_kept = sorted(rung.values(), reverse=True)[num_kept - 1]
-        return TrialScheduler.CONTINUE if rung[trial.trial_id] >= worst_kept else TrialScheduler.STOP
+        return TrialScheduler.CONTINUE if score >= worst_kept else TrialScheduler.STOP
+
+    def _enter(self, trial_id: str, units: int, partition: str, score: Score) -> dict[str, Score]:
+        """Note that a trial has come to a rung, and return all that have."""
+        self.grown[trial_id] = units
+        rung = self.rungs.setdefault(Rung(partition if self.same_partition else "", units), {})
+        rung[trial_id] = score
+        return rung
 
     def _recall(self, but: str) -> None:
         """Enter what trials reached before the sweep was resumed; `but` is about to be judged itself."""
         self.recalled = True
         for folder in sorted(self.trials.glob("*")):
+            partition, spent_bytes = "", 0
+            if self.same_partition and RunFolder(folder).exists:
+                partition = str(RunFolder(folder).config().model.partition)
             for record in RunFolder(folder).read_records():
                 accuracy = accuracy_of_growth(record)
+                spent_bytes += record.uplink_bytes + record.downlink_bytes
                 if accuracy is not None and folder.name != but:
-                    self.rungs.setdefault(record.units_grown, {})[folder.name] = accuracy
-                    self.grown[folder.name] = record.units_grown
+                    score = Score(accuracy, -record.round, -spent_bytes)
+                    self._enter(folder.name, record.units_grown, partition, score)

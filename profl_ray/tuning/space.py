@@ -10,7 +10,7 @@ from profl_ray.config import ExperimentConfig, apply_overrides
 from profl_ray.errors import UserError
 
 Search = Literal["grid", "random", "optuna"]
-Scheduler = Literal["fifo", "asha"]
+Scheduler = Literal["fifo", "asha", "halving"]
 
 
 @dataclass(frozen=True)

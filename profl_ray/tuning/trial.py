@@ -21,6 +21,8 @@ Accuracy inside a step is not comparable between trials: they train other sub-mo
 """
 TIME = "units_grown"
 """Units trained for good: at the same count, trials have grown equally much of the same network."""
+PARTITION, SPENT_ROUNDS, SPENT_BYTES = "partition", "round", "spent_bytes"
+"""What a scheduler may weigh besides: how the network is cut, rounds and bytes so far."""
 TRIALS = "trials"
 """In a sweep's folder: the trials' run folders."""
 
@@ -89,7 +91,9 @@ class ProFLTrial(tune.Trainable):
         return {
             METRIC: self.grown_accuracy,
             TIME: record.units_grown,
-            "round": record.round,
+            PARTITION: str(self.driver.config.model.partition),
+            SPENT_ROUNDS: record.round,
+            SPENT_BYTES: self.driver.totals.uplink_bytes + self.driver.totals.downlink_bytes,
             "step": record.step,
             "share_done": self.driver.share_done,
             "test_accuracy": record.test_accuracy,

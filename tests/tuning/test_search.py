@@ -37,6 +37,8 @@ def test_the_scheduler_is_chosen_by_name():
 
     assert type(make_scheduler("fifo", Path("trials"))) is FIFOScheduler
     assert isinstance(make_scheduler("asha", Path("trials")), GrownRungs)
+    halving = make_scheduler("halving", Path("trials"))
+    assert halving.same_partition and halving.reduction_factor == 4
 
 
 def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_path):
@@ -54,6 +56,21 @@ def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_p
     assert judge("c", 2, 0.7) == "CONTINUE"
     assert judge("a", 4, 0.3) == "CONTINUE", "accuracies of smaller networks do not count here"
     assert judge("d", 2, 0.6) == "CONTINUE", "two of four are kept, ties too"
+
+
+def test_halving_compares_trials_that_are_cut_alike_accuracy_first_then_what_they_spent(tmp_path):
+    halving = GrownRungs(tmp_path, reduction_factor=2, same_partition=True)
+
+    def judge(trial_id, partition, accuracy, rounds=10, spent=100):
+        result = {"units_grown": 2, "grown_accuracy": accuracy, "partition": partition}
+        result |= {"round": rounds, "spent_bytes": spent}
+        return halving.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
+
+    assert judge("a", "[2, 2]", 0.6) == "CONTINUE"
+    assert judge("b", "[1, 1, 2]", 0.5) == "CONTINUE", "cut otherwise: not compared"
+    assert judge("c", "[2, 2]", 0.6, rounds=11) == "STOP", "as good, but later"
+    assert judge("d", "[2, 2]", 0.6, spent=99) == "CONTINUE", "as good, as soon, for less"
+    assert judge("e", "[2, 2]", 0.7, rounds=99) == "CONTINUE"
 
 
 def test_asha_remembers_after_a_resume_what_trials_reached_before(tmp_path):
