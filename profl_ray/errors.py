@@ -15,6 +15,10 @@ class Unaffordable(UserError):
     """A setting that no device can train: for a sweep a result (n/a), for a run a mistake."""
 
 
+class NothingLearnt(UserError):
+    """A setting with which a step merged no update; it would again."""
+
+
 class MemoryQuotaExceeded(RuntimeError):
     """A device needed more memory than its quota; it fails alone and the round goes on."""
 

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from profl_ray.errors import UserError
+from profl_ray.errors import NothingLearnt, UserError
 from profl_ray.federation import draw_cohort
 from profl_ray.memory import MIB, Demand
 from profl_ray.randomness import numpy_stream
@@ -53,7 +53,7 @@ class Server:
             survey = self._survey(counted=progress.step_ended)
             evaluation = self._evaluate()
         if progress.step_ended and not self.ledger.step_merges:
-            raise UserError(_nobody_trained(plan, training.result))
+            raise NothingLearnt(_nobody_trained(plan, training.result))
         self._before_advance()
         self.strategy.advance(progress)
         self.rounds_trained += 1

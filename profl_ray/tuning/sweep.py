@@ -259,7 +259,7 @@ def _fit(
         experiment=config.tracking.experiment,
         parent_run_id=state["parent_run_id"],
         num_trials=len(results),
-        num_failed=results.num_errors,
+        num_failed=results.num_errors + sum(bool((r.metrics or {}).get("failure")) for r in every),
         best_settings=decode(best.config or {}) if best else {},
         best_accuracy=(best.metrics or {})[METRIC] if best else None,
         rounds_total=sum((r.metrics or {}).get("round", 0) for r in every),

@@ -8,7 +8,7 @@ from typing import Any
 from ray import tune
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.errors import Unaffordable
+from profl_ray.errors import NothingLearnt, Unaffordable
 from profl_ray.fleet.driver import Driver, Outcome, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, flat_params
@@ -83,6 +83,10 @@ class ProFLTrial(tune.Trainable):
         else:
             try:
                 record = self.driver.play_round()
+            except NothingLearnt as error:
+                # It would come again: not a failure that Tune should try to mend, as the loss of a node is.
+                self.outcome, self.reason = "FAILED", str(error)
+                return {METRIC: 0.0, TIME: 0, "failure": str(error), "done": True, "round": 0}
             except Exception as error:
                 self.outcome, self.reason = "FAILED", f"{type(error).__name__}: {error}"
                 raise

@@ -60,6 +60,8 @@ class SweepView(Callback):
         last = seen.last or {}
         if last.get("refusal"):
             self.say(f"  n/a   {seen.name}: {last['refusal']}")
+        elif last.get("failure"):
+            self.say(f"  FAILED {seen.name}: {last['failure']}")
         elif last.get("test_accuracy") is not None:
             self.say(
                 f"  done  {seen.name}: accuracy {last['test_accuracy']:.4f} after {last['round']} rounds"
@@ -71,9 +73,7 @@ class SweepView(Callback):
         """Print that a trial's process was lost, as with its node."""
         seen = self._of(trial)
         seen.state = "starting"
-        self.say(
-            f"  lost  {seen.name}: its process or node is gone; it goes on elsewhere from its last round"
-        )
+        self.say(f"  lost  {seen.name}: its process failed or is gone; it goes on from its last round")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print the failure of a trial."""

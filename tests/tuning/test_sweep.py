@@ -262,3 +262,17 @@ def test_client_actors_inside_a_trial_and_no_tracking(local_ray, root):
 
 def without_seconds(records):
     return [replace(record, seconds=0.0) for record in records]
+
+
+def test_a_trial_that_learns_nothing_fails_once_and_the_others_go_on(local_ray, root):
+    parameters = {"training.learning_rate": Choice.of(0.05, 1e30)}
+    said = []
+    outcome = run_sweep(SweepRequest(space(root, parameters), max_concurrent=2, command="x"), said.append)
+    assert (outcome.num_trials, outcome.num_failed) == (2, 1)
+    assert outcome.best_settings == {"training.learning_rate": 0.05}
+    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
+    assert sweep.status == "FAILED" and len(sweep.trials) == 2
+    (failed,) = [trial for trial in sweep.trials if trial.outcome == "failed"]
+    assert "no device's update was merged" in failed.reason
+    assert sum("FAILED" in line and "no device's update was merged" in line for line in said) == 1
+    assert not any("goes on from its last round" in line for line in said)

@@ -77,6 +77,6 @@ def test_a_trial_that_lost_its_process_is_told_and_goes_on(watched):
     view, lines, _ = watched
     view.on_trial_result(0, [], trial(1), result())
     view.on_trial_recover(0, [], trial(1))
-    assert lines == ["  lost  seed=1: its process or node is gone; it goes on elsewhere from its last round"]
+    assert lines == ["  lost  seed=1: its process failed or is gone; it goes on from its last round"]
     view.on_trial_complete(0, [], trial(1))
     assert lines[1].startswith("  done  seed=1")
