@@ -13,9 +13,14 @@ def growing_16() -> SearchSpace:
         description="sixteen settings of the growing stage: rate, initialisation, batch norm",
         recipe="digits_tiny",
         parameters={
-            "strategy.profl.grow_learning_rate": Choice.of(0.02, 0.05, 0.1, 0.2),
+            "strategy.profl.grow_learning_rate": Choice.of(0.01, 0.02, 0.05, 0.1),
             "strategy.profl.initialisation": Choice.of("corresponding", "carry"),
             "strategy.profl.grow_frozen_bn": Choice.of("batch", "eval"),
         },
-        overrides=("model.partition=units", "freezing.min_rounds=5", "freezing.max_rounds=30"),
+        overrides=(
+            "model.partition=units",
+            "training.max_gradient_norm=1.0",
+            "freezing.min_rounds=5",
+            "freezing.max_rounds=30",
+        ),
     )
