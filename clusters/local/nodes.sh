@@ -60,7 +60,7 @@ fail() {
 # await NAME NUMBER: until the node says that it is up.
 await() {
   local pid="${pids[$2]}"
-  until grep -q "Ray runtime started" "$folder/$1"; do
+  until grep -qs "Ray runtime started" "$folder/$1"; do
     kill -0 "$pid" 2>/dev/null || fail "$1"
     sleep 0.5
   done

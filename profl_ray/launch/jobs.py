@@ -1,6 +1,7 @@
 """A cluster's job server, through Ray's own client: send a job, follow it, stop it, ask how it ended."""
 
 import asyncio
+import logging
 import os
 import shlex
 import time
@@ -27,6 +28,9 @@ class Jobs:
         from ray.job_submission import JobSubmissionClient
 
         self.address = address
+        # What Ray's client says of an upload, and of connections that end, is not for users.
+        for name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         if not address.startswith(("http://", "https://")):
             raise UserError(
                 f"--address {address}: give the cluster's dashboard, http://host:8265 (a job is sent to "
@@ -54,8 +58,13 @@ class Jobs:
             )
 
     def num_workers(self) -> int:
-        """Return how many nodes with CPUs there are beside the head."""
-        return sum(not node["is_head"] and node["resources"].get("CPU", 0) >= 1 for node in self.nodes())
+        """Return how many nodes with CPUs there are beside the head, on machines other than the head's.
+
+        Nodes that share a machine share its load; and there Ray looks for a job's log on the wrong node.
+        """
+        nodes = self.nodes()
+        heads = {node["address"] for node in nodes if node["is_head"]}
+        return sum(node["address"] not in heads and node["resources"].get("CPU", 0) >= 1 for node in nodes)
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return the nodes that are alive: `node_id`, `address`, `is_head`, `resources`."""
