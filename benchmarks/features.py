@@ -2,8 +2,8 @@
 
     python benchmarks/features.py [RECIPE] [key=value ...]
 
-Three runs in this process, one after another, under the policy `eval`: the prefix in every batch, once a device
-and round (features_mib=0), and kept. CPU seconds, because machines are shared.
+Three runs in this process, one after another, under the policy `eval`: the prefix in every batch, once a
+device and round (features_mib=0), and kept. CPU seconds, because machines are shared.
 """
 
 import sys
