@@ -29,6 +29,9 @@ class FleetConfig(Section):
     """Pieces in which a cohort is summed. Fixed, so that the sum does not depend on the number of actors."""
     enforce_quotas: bool = True
     """Refuse, measure and cap: see docs/memory.md."""
+    features_mib: float = Field(2048.0, ge=0, le=1e9)
+    """Most that a machine keeps of the outputs of frozen blocks (policy `eval`, no augmentation), in
+    `storage.root`/cache/features; 0: they are computed anew, to the same results. See docs/features.md."""
     overhead_mib: float = Field(64.0, gt=0, le=1e9)
     """What a process may grow beyond a device's quota for everything that is not a tensor."""
     start_timeout_seconds: Seconds = 120.0

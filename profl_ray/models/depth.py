@@ -16,6 +16,11 @@ class DepthPlan:
     network: Network
     num_blocks: int
 
+    @property
+    def prefix_limit(self) -> int:
+        """No unit can be skipped."""
+        return 0
+
     def build(self) -> "DepthModel":
         """Build the model on torch's current default device; its weights are not set."""
         return DepthModel(self)

@@ -24,6 +24,11 @@ class SubModelPlan:
         """Build the sub-model on torch's current default device; its weights are not set."""
         return SubModel(self)
 
+    @property
+    def prefix_limit(self) -> int:
+        """Leading units that can be skipped when their output is given: all of the real blocks."""
+        return self.network.units_of(self.num_blocks).stop
+
     def unit_names(self, block: int) -> tuple[str, ...]:
         """Return the name prefixes of the units of `block`."""
         return tuple(f"units.{index}." for index in self.network.units_of(block))
@@ -41,12 +46,14 @@ class SubModel(nn.Module):
         self.proxies = nn.ModuleDict({str(block): build_proxy(network, block) for block in plan.proxies})
         last_block = max((plan.num_blocks, *plan.proxies))
         self.head = nn.Linear(network.block_shape(last_block).out_channels, network.num_classes)
+        self.num_skipped = 0
+        """Leading units that are not run: the input is their output."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Run the layers as one flat loop, which keeps no input alive longer than it is needed."""
         features = images
-        for unit in self.units.values():
-            for layer in unit.children():
+        for index in range(self.num_skipped, len(self.units)):
+            for layer in self.units[str(index)].children():
                 features = layer(features)
         for proxy in self.proxies.values():
             features = proxy(features)
@@ -67,6 +74,11 @@ class DistillationPlan:
 
     network: Network
     block: int
+
+    @property
+    def prefix_limit(self) -> int:
+        """Leading units that can be skipped when their output is given: those that both share."""
+        return self.network.units_of(self.block).start
 
     def build(self) -> "DistillationModel":
         """Build teacher and student on torch's current default device; their weights are not set."""
@@ -92,12 +104,14 @@ class DistillationModel(nn.Module):
         self.teacher_head = nn.Linear(num_features, network.num_classes)
         self.block = block
         self.first_unit = network.units_of(block).start
+        self.num_skipped = 0
+        """Leading units that are not run: the input is their output."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Run the shared prefix once, then the teacher without gradients, then the student."""
         features = images
         with torch.no_grad():
-            for index in range(self.first_unit):
+            for index in range(self.num_skipped, self.first_unit):
                 for layer in self.units[str(index)].children():
                     features = layer(features)
             teacher = self._teacher(features)

@@ -15,6 +15,11 @@ class WidthPlan:
 
     network: Network
 
+    @property
+    def prefix_limit(self) -> int:
+        """No unit can be skipped."""
+        return 0
+
     def build(self) -> SubModel:
         """Build the network on torch's current default device; names are those of the plain network."""
         model = SubModelPlan(self.network, self.network.num_blocks).build()

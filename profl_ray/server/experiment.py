@@ -53,6 +53,8 @@ class Experiment:
             enforce_quotas=config.fleet.enforce_quotas,
             overhead_mib=config.fleet.overhead_mib,
             accelerator=config.fleet.accelerator,
+            features_root=config.storage.root / "cache" / "features",
+            features_mib=config.fleet.features_mib,
         )
 
     def split_as_json(self) -> dict[str, Any]:

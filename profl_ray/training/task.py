@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
 from typing import Protocol
 
 import torch
@@ -18,6 +19,11 @@ class ModelPlan(Protocol):
     @property
     def network(self) -> Network:
         """The network that the module is a part of."""
+        ...
+
+    @property
+    def prefix_limit(self) -> int:
+        """Leading units that its module can skip (`num_skipped`) when their output is given."""
         ...
 
     def build(self) -> nn.Module:
@@ -87,6 +93,18 @@ class LocalTask:
     def frozen(self) -> Layout:
         """Layout of the rest of the sub-model's state."""
         return _layouts(self)[1]
+
+    @property
+    def prefix_units(self) -> int:
+        """Leading units that are a fixed function of the image while this task trains.
+
+        They are frozen, and their batch norm uses its running statistics: their
+        output can be kept.
+        """
+        if not self.fixed_statistics:
+            return 0
+        indices = range(self.model.prefix_limit)
+        return sum(1 for _ in takewhile(lambda i: f"units.{i}.".startswith(self.fixed_statistics), indices))
 
     @property
     def drifts(self) -> bool:

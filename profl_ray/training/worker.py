@@ -3,6 +3,7 @@
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -14,6 +15,7 @@ from profl_ray.federation import DataSplit, ImageData
 from profl_ray.memory import is_out_of_memory, measure_peak_bytes, memory_cap
 from profl_ray.models import state_tensors
 from profl_ray.training.evaluate import evaluate_images
+from profl_ray.training.features import FeatureStore, skip_units
 from profl_ray.training.images import Normaliser
 from profl_ray.training.local import probe_batches, train_locally
 from profl_ray.training.orders import (
@@ -40,6 +42,10 @@ class WorkerSettings:
     enforce_quotas: bool
     overhead_mib: float
     accelerator: str
+    features_root: Path = Path()
+    """Where outputs of frozen prefixes are kept."""
+    features_mib: float = 0.0
+    """At most so many; 0: none are."""
 
 
 class NonFiniteUpdate(RuntimeError):
@@ -71,6 +77,7 @@ class DeviceWorker:
             self.device = torch.device("cuda", torch.cuda.current_device())
         self.normaliser = Normaliser(data.mean, data.std)
         self.residents: dict[LocalTask, _Resident] = {}
+        self.features = FeatureStore(settings.features_root, settings.features_mib)
 
     def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
         """Train the group's devices in their order and sum what they send back."""
@@ -89,12 +96,23 @@ class DeviceWorker:
     def evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
         """Evaluate the task's model on test images start..stop-1."""
         model = self._resident(state)
-        images = self.normaliser(self.data.test_images[start:stop]).to(self.device)
+        model.eval()
         labels = torch.from_numpy(self.data.test_labels[start:stop].copy()).to(self.device)
         try:
+            images = self._inputs(state, model, self.data.test_images[start:stop])
             return evaluate_images(model, images, labels, batch_size)
         finally:
+            skip_units(model, 0)
             set_training_mode(model, state.task.fixed_statistics)
+
+    def _inputs(self, state: TaskState, model: nn.Module, pixels: np.ndarray) -> torch.Tensor:
+        """Return what the model shall be given for images: these, or what a fixed prefix makes of them."""
+        images = self.normaliser(pixels).to(self.device)
+        if not state.task.prefix_units or self.settings.augment:
+            return images
+        features = self.features.features(state, model, pixels, images)
+        skip_units(model, state.task.prefix_units)
+        return features
 
     def _train_device(self, order: GroupOrder, device_order: DeviceOrder, state: TaskState) -> GroupResult:
         device, quota_mib = device_order.device, device_order.quota_mib
@@ -135,8 +153,8 @@ class DeviceWorker:
                 f"device {device_order.device} has {len(indices)} images, whose labels are not all in "
                 f"0..{self.data.num_classes - 1}"
             )
-        images = self.normaliser(self.data.train_images[indices]).to(self.device)
         labels = torch.from_numpy(own_labels).to(self.device)
+        images = self._inputs(state, model, self.data.train_images[indices])
         capped = settings.enforce_quotas and math.isfinite(device_order.quota_mib)
         allowance = device_order.quota_mib + settings.overhead_mib if capped else 0.0
         try:
@@ -156,6 +174,7 @@ class DeviceWorker:
             ) from error
         finally:
             model.zero_grad(set_to_none=True)
+            skip_units(model, 0)
             if task.drifts:
                 self.residents[task].frozen_version = ""
         moving = task.moving.collect(state_tensors(model))

@@ -24,10 +24,18 @@ SKEWED = (
 TWO_ACTORS = {"backend": "ray", "num_actors": 2}
 
 
+EVAL = {"strategy.name": "profl", "strategy.profl.frozen_bn": "eval"}
+VARIANTS = METHODS | {
+    "profl, kept features": EVAL,
+    # In one process the first round of each device computes them, here two actors share what they compute.
+    "profl, no features kept": EVAL | {"fleet.features_mib": 0},
+}
+
+
 @pytest.mark.ray
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VARIANTS)
 def test_ray_trains_the_same_weights(method, root, local_ray):
-    settings = [f"{key}={value}" for key, value in METHODS[method].items()]
+    settings = [f"{key}={value}" for key, value in VARIANTS[method].items()]
     experiment = assemble(short_config(root, *SKEWED, *settings))
     expected = play(experiment, InProcessFleet(experiment))
     fleet = experiment.config.fleet.model_copy(update=TWO_ACTORS)

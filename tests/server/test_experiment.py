@@ -70,6 +70,7 @@ def test_workers_are_told_what_the_configuration_says(root):
     )
     settings = assemble(config).worker_settings()
     assert (settings.augment, settings.enforce_quotas) == (True, False)
+    assert settings.features_root == root / "cache" / "features" and settings.features_mib == 2048
     assert (settings.overhead_mib, settings.seed, settings.accelerator) == (5.0, 9, "cpu")
 
 

@@ -1,0 +1,146 @@
+"""Outputs of frozen prefixes: whether they are kept, shared, lost or spoilt, the results are the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from profl_ray.models import DistillationPlan, SubModelPlan
+from profl_ray.training.features import FeatureStore, prefix_features
+from profl_ray.training.worker import DeviceWorker
+
+from .kit import NETWORK, TASK, make_data, make_order, make_split, make_state, make_worker
+
+FIXED = ("units.0.", "units.1.")
+EVAL = replace(TASK, fixed_statistics=FIXED, moving_statistics=("units.2.", "units.3."))
+
+
+def kept(root):
+    return sorted(root.rglob("*.npy"))
+
+
+def results(worker, state=None):
+    """What two devices send back in two rounds, and an evaluation."""
+    state = state or make_state(EVAL)
+    trained = [worker.train(make_order(0, 1, step_round=number), [state]) for number in (1, 2)]
+    assert all(report.failure is None for result in trained for report in result.reports)
+    return [result.sums[0].total for result in trained], worker.evaluate(state, 0, 37, 10)
+
+
+def assert_same(one, other):
+    for array, its in zip(one[0], other[0], strict=True):
+        np.testing.assert_array_equal(array, its)
+    assert one[1] == other[1]
+
+
+def test_what_a_task_can_keep():
+    assert TASK.prefix_units == 0, "batch statistics: the prefix is another function in every batch"
+    assert EVAL.prefix_units == 2
+    whole = replace(EVAL, fixed_statistics=("units.",))
+    assert whole.prefix_units == 4
+    assert replace(whole, model=DistillationPlan(NETWORK, 2)).prefix_units == 2, "what both share"
+    assert replace(EVAL, fixed_statistics=("units.1.",)).prefix_units == 0, "not from the first unit on"
+    assert replace(whole, model=SubModelPlan(NETWORK, 1, (2,))).prefix_units == 2
+
+
+def test_a_model_that_begins_after_its_prefix_gives_the_same(tmp_path):
+    worker = make_worker()
+    model = worker._resident(make_state(EVAL))
+    model.eval()
+    images = torch.randn(70, 1, 8, 8)
+    features = prefix_features(model, images, 2)
+    assert features.shape[0] == 70 and not features.requires_grad
+    expected = model(images)
+    model.num_skipped = 2
+    torch.testing.assert_close(model(features), expected)
+
+
+def test_kept_features_change_nothing(tmp_path):
+    without = results(make_worker())
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    worker = make_worker(**store)
+    assert_same(results(worker), without)
+    files = kept(tmp_path)
+    assert len(files) == 3, "two devices and the test images"
+    before = [path.stat().st_mtime_ns for path in files]
+    assert_same(results(make_worker(**store)), without)
+    assert [path.stat().st_mtime_ns for path in files] == before and kept(tmp_path) == files, "only read"
+
+
+def test_the_prefix_is_run_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "profl_ray.training.features.prefix_features",
+        lambda *arguments: calls.append(arguments) or prefix_features(*arguments),
+    )
+    results(make_worker(features_root=tmp_path, features_mib=100.0))
+    assert len(calls) == 3
+    results(make_worker(features_root=tmp_path, features_mib=100.0))
+    assert len(calls) == 3
+    results(make_worker())
+    assert len(calls) == 3 + 5, "without a store once a device and round, and for the evaluation"
+
+
+@pytest.mark.parametrize("spoil", ["cut", "empty", "other", "gone"])
+def test_a_spoilt_file_is_computed_again(tmp_path, spoil):
+    without = results(make_worker())
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    results(make_worker(**store))
+    for path in kept(tmp_path):
+        if spoil == "cut":
+            path.write_bytes(path.read_bytes()[:100])
+        elif spoil == "empty":
+            path.write_bytes(b"")
+        elif spoil == "other":
+            np.save(path, np.zeros((3, 2, 2, 1), np.float32))
+        else:
+            path.unlink()
+    assert_same(results(make_worker(**store)), without)
+
+
+def test_other_weights_have_other_features(tmp_path):
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    results(make_worker(**store))
+    other = make_state(EVAL, seed=1, version="1")
+    assert_same(results(make_worker(**store), other), results(make_worker(), other))
+    assert len(list(tmp_path.glob("*/*"))) == 2
+
+
+def test_the_limit_holds_and_the_oldest_prefix_goes(tmp_path):
+    one = make_worker(features_root=tmp_path, features_mib=100.0)
+    results(one)
+    first = next(tmp_path.glob("*/*"))
+    size_mib = sum(path.stat().st_size for path in kept(tmp_path)) / 2**20
+    worker = make_worker(features_root=tmp_path, features_mib=1.2 * size_mib)
+    state = make_state(EVAL, seed=1, version="1")
+    assert_same(results(worker, state), results(make_worker(), state))
+    assert not first.exists() and len(kept(tmp_path)) == 3
+    tight = make_worker(features_root=tmp_path / "tight", features_mib=1e-4)
+    assert_same(results(tight, state), results(make_worker(), state))
+    assert kept(tmp_path / "tight") == []
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    worker = make_worker(features_root=tmp_path / "file", features_mib=100.0)
+    assert_same(results(worker), results(make_worker()))
+
+
+def test_augmented_images_are_not_kept(tmp_path):
+    worker = make_worker(features_root=tmp_path, features_mib=100.0, augment=True)
+    results(worker)
+    assert kept(tmp_path) == []
+
+
+def test_mapped_features_lie_as_convolutions_like_them(tmp_path):
+    store = FeatureStore(tmp_path, 100.0)
+    data = make_data(num_train=20)
+    worker = DeviceWorker(data, make_split(20), make_worker().settings)
+    state = make_state(EVAL)
+    model = worker._resident(state)
+    images = worker.normaliser(data.train_images)
+    made = store.features(state, model, data.train_images, images)
+    mapped = store.features(state, model, data.train_images, images)
+    assert torch.equal(made, mapped)
+    assert mapped.is_contiguous(memory_format=torch.channels_last)
