@@ -1,8 +1,9 @@
 """Which device holds which training images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,30 +14,68 @@ from profl_ray.federation.rounding import apportion
 from profl_ray.randomness import numpy_stream
 
 
+class Shares(Sequence[np.ndarray]):
+    """Arrays of indices that lie end to end in one: 100,000 devices are two arrays, not as many objects.
+
+    It is what travels to every client actor; a share is cut out when it is asked for.
+    """
+
+    def __init__(self, shares: Sequence[np.ndarray]) -> None:
+        self.flat = np.concatenate(shares)
+        """int64 [images of all devices]."""
+        self.starts = np.concatenate([[0], np.cumsum([len(share) for share in shares])])
+        """int64 [num_devices + 1]: device d holds flat[starts[d]:starts[d + 1]]."""
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, device: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, device: slice) -> list[np.ndarray]: ...
+
+    def __getitem__(self, device: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(device, slice):
+            return [self[number] for number in range(*device.indices(len(self)))]
+        number = range(len(self))[device]  # IndexError and negative numbers as ever.
+        return self.flat[self.starts[number] : self.starts[number + 1]]
+
+
 @dataclass(frozen=True, eq=False)
 class DataSplit:
     """The training images of each device, by index; disjoint."""
 
-    indices: tuple[np.ndarray, ...]
-    """Per device: int64 [num_images of the device], ascending."""
+    indices: Sequence[np.ndarray]
+    """Per device: int64 [num_images of the device], ascending. Kept as `Shares`, whatever it is given as."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.indices, Shares):
+            object.__setattr__(self, "indices", Shares(self.indices))
+
+    @property
+    def _shares(self) -> Shares:
+        assert isinstance(self.indices, Shares)
+        return self.indices
 
     @property
     def sizes(self) -> np.ndarray:
         """Images per device: int64 [num_devices]."""
-        return np.array([len(share) for share in self.indices], np.int64)
+        return np.diff(self._shares.starts)
 
     @property
     def digest(self) -> str:
         """SHA-256 in hex over sizes and indices: two splits are the same iff their digests are."""
         content = sha256(self.sizes.astype("<i8").tobytes())
-        for share in self.indices:
-            content.update(share.astype("<i8").tobytes())
+        content.update(self._shares.flat.astype("<i8").tobytes())
         return content.hexdigest()
 
     def histogram(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """Return int64 [num_devices, num_classes]: images per class; `labels` are those of all images."""
-        rows = [np.bincount(labels[share], minlength=num_classes) for share in self.indices]
-        return np.stack(rows).astype(np.int64)
+        devices = np.repeat(np.arange(len(self.indices)), self.sizes)
+        cells = devices * num_classes + labels[self._shares.flat]
+        counts = np.bincount(cells, minlength=len(self.indices) * num_classes)
+        return counts.reshape(-1, num_classes).astype(np.int64)
 
     def to_json(self, labels: np.ndarray, num_classes: int) -> dict[str, Any]:
         """Return digest, sizes, histogram (see there) and indices as plain values, to be saved with a run."""

@@ -6,7 +6,7 @@ not depend on who does it, so what a lost actor was doing is given out again and
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,14 +110,25 @@ class Crew:
 
     def play(self, calls: Sequence[Call]) -> list[Any]:
         """Do the calls and return their results in the order of the calls."""
+        return list(self.stream(calls))
+
+    def stream(self, calls: Sequence[Call]) -> Iterator[Any]:
+        """Do the calls and yield their results in the order of the calls, as soon as they are there.
+
+        What was yielded is not held any longer; what came before its turn is.
+        """
         results: dict[int, Any] = {}
+        in_order = [call.index for call in reversed(calls)]
         waiting = deque(calls)
         num_lost_before = self.num_lost
         for slot in self.slots:
             if slot.actor is None:
                 self._restart(slot)  # Perhaps there is room again.
         try:
-            while len(results) < len(calls):
+            while in_order:
+                if in_order[-1] in results:
+                    yield results.pop(in_order.pop())
+                    continue
                 self._give_out(waiting)
                 ready = self._next_ready()
                 if ready is None:
@@ -134,10 +145,10 @@ class Crew:
                     slot.ping = None
                 else:
                     results[slot.calls.pop(ready).index] = answer
+                del answer  # Or it would be held until the next has come.
         finally:
             for slot in self.slots:
                 slot.calls.clear()
-        return [results[call.index] for call in calls]
 
     def _give_out(self, waiting: deque[Call]) -> None:
         """Give the first calls to actors that have room for more."""

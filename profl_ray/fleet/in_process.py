@@ -1,6 +1,6 @@
 """The in-process fleet: one worker in this very process. For debugging, tests, and a box without Ray."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
@@ -13,9 +13,10 @@ class InProcessFleet:
     def __init__(self, experiment: Experiment) -> None:
         self.worker = DeviceWorker(experiment.data, experiment.split, experiment.worker_settings())
 
-    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> list[GroupResult]:
-        """Train every group and return the results in the order of the groups."""
-        return [self.worker.train(group, list(states)) for group in groups]
+    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> Iterator[GroupResult]:
+        """Train one group after another and yield its result."""
+        for group in groups:
+            yield self.worker.train(group, list(states))
 
     def measure(self, state: TaskState) -> int:
         """Return the measured peak, in bytes, of training the task at its full batch size."""

@@ -4,8 +4,9 @@ Weights go into the object store once a round, as flat arrays; each actor gets r
 cohort go to whichever actor of the crew is free; their sums are put together in the order of the groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import ray
@@ -42,19 +43,16 @@ class RayFleet:
         self.frozen: dict[StateKey, ray.ObjectRef] = {}
         self.crew = Crew(self._start, num_actors, config.start_timeout_seconds, config.deadline_seconds)
 
-    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> list[GroupResult]:
-        """Train every group and return the results in the order of the groups."""
+    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> Iterator[GroupResult]:
+        """Train every group and yield the results in the order of the groups."""
         keys, arrays = self._publish(states)
         orders = _one_device_each(groups) if self.per_device else list(groups)
         calls = [
             Call(i, "train", (order, keys, *arrays), order.devices[0].device if self.per_device else None)
             for i, order in enumerate(orders)
         ]
-        results = self.crew.play(calls)
-        joined: dict[int, GroupResult] = {}
-        for result in results:
-            joined.setdefault(result.index, GroupResult(result.index)).absorb(result)
-        return [joined[group.index] for group in groups]
+        results = self.crew.stream(calls)
+        return _joined(results) if self.per_device else results
 
     def measure(self, state: TaskState) -> int:
         """Return the measured peak, in bytes, of training the task at its full batch size."""
@@ -127,3 +125,12 @@ def _actor_environment(gpus_per_actor: float) -> dict[str, str]:
 def _one_device_each(groups: Sequence[GroupOrder]) -> list[GroupOrder]:
     """Split groups into single devices, in order: their sums are put together again in that order."""
     return [replace(group, devices=(device,)) for group in groups for device in group.devices]
+
+
+def _joined(results: Iterator[GroupResult]) -> Iterator[GroupResult]:
+    """Put the results of single devices together into those of their groups."""
+    for index, pieces in groupby(results, key=lambda piece: piece.index):
+        joined = GroupResult(index)
+        for piece in pieces:
+            joined.absorb(piece)
+        yield joined

@@ -38,7 +38,7 @@ class Pass:
     @property
     def dearest(self) -> tuple[float, float]:
         """Predicted and measured peak of the dearest task that some device can afford, else of all; MiB."""
-        used = sorted({int(index) for index in self.choice if index >= 0}) or range(len(self.demands))
+        used = np.unique(self.choice[self.choice >= 0]).tolist() or range(len(self.demands))
         needs_mib, peaks_mib = zip(
             *((self.demands[index].need_mib, self.demands[index].measured_peak_mib) for index in used),
             strict=True,

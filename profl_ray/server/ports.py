@@ -1,6 +1,6 @@
 """What the server needs of a fleet. The server knows no Ray; a fleet knows no strategy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
@@ -9,8 +9,12 @@ from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
 class Fleet(Protocol):
     """Those who train. All fleets give the same results, bit for bit."""
 
-    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> list[GroupResult]:
-        """Train every group and return the results in the order of the groups."""
+    def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> Iterable[GroupResult]:
+        """Train every group and give the results in the order of the groups.
+
+        One after another: the server adds each to the round's sum and lets it go, so that its memory grows
+        neither with the cohort nor with the number of groups.
+        """
         ...
 
     def measure(self, state: TaskState) -> int:

@@ -154,6 +154,7 @@ class Server:
         total = GroupResult(0)
         for result in self.fleet.train(groups, plan.states):
             total.absorb(result)
+            del result  # Or two groups' sums would be held while the next is made.
         return total
 
     def _survey(self, counted: bool) -> Pass | None:

@@ -68,7 +68,7 @@ def _draw_quotas(axes: Axes, quotas: np.ndarray, limit: float) -> None:
         message(axes, "quotas not recorded")
         return
     amounts = np.concatenate([[0.0], quotas, [limit]])
-    able = np.array([_able(quotas, amount) for amount in amounts])
+    able = _able(quotas, amounts)
     # A device can afford a need up to and including its quota, so the share falls just after each quota.
     axes.step(amounts, able, where="pre", color=COLOURS[2])
     axes.fill_between(amounts, able, step="pre", color=COLOURS[2], alpha=0.15, lw=0)
@@ -107,6 +107,6 @@ def _draw_needs(axes: Axes, needs: Sequence[StepMemory], quotas: np.ndarray, lim
     axes.grid(False, axis="y")
 
 
-def _able(quotas: np.ndarray, need: float) -> float:
-    """Return the share of devices whose quota covers `need`."""
-    return float(np.mean(quotas >= need))
+def _able(quotas: np.ndarray, needs: np.ndarray | float) -> np.ndarray:
+    """Return the share of devices whose quota covers each of `needs`; `quotas` are ascending."""
+    return (len(quotas) - np.searchsorted(quotas, needs, side="left")) / len(quotas)

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -108,3 +109,18 @@ def test_json_tells_digest_sizes_histogram_and_indices():
         "histogram": [[1, 2], [1, 0]],
         "indices": indices,
     }
+
+
+def test_shares_are_a_sequence_of_views_and_travel_as_two_arrays():
+    shares = [np.array([0, 1, 2]), np.array([], np.int64), np.array([7])]
+    split = DataSplit(tuple(shares))
+    assert [share.tolist() for share in split.indices] == [[0, 1, 2], [], [7]]
+    assert split.indices[-1].tolist() == [7] and [len(share) for share in split.indices[:2]] == [3, 0]
+    assert np.shares_memory(split.indices[0], split.indices.flat)
+    with pytest.raises(IndexError):
+        split.indices[3]
+    buffers = []
+    packed = pickle.dumps(split, protocol=5, buffer_callback=buffers.append)
+    assert len(buffers) == 2 and len(packed) < 2000
+    again = pickle.loads(packed, buffers=buffers)
+    assert again.digest == split.digest and again.sizes.tolist() == [3, 0, 1]

@@ -62,7 +62,7 @@ def test_every_fleet_gives_the_same_run(name, start, experiment, reference):
     whole = InProcessFleet(experiment).evaluate(state, 200, 70)
     assert fleet.evaluate(state, 200, 70) == whole
     assert isinstance(whole, EvaluationSum) and whole.num_images == 200
-    assert fleet.train([], server.strategy.plan().states) == []
+    assert list(fleet.train([], server.strategy.plan().states)) == []
 
 
 @RAY

@@ -78,6 +78,21 @@ def test_results_are_in_the_order_of_the_calls_whatever_the_order_of_completion(
     assert len(orders) > 2, "they were taken out of order"
 
 
+def test_results_are_given_as_soon_as_it_is_their_turn_and_not_held(make_crew):
+    crew = make_crew(1)
+    results = crew.stream([*echoes("first"), *_later(echoes("second", seconds=3600.0))])
+    assert next(results) == "first", "the second is not waited for"
+    assert [next(iter(slot.calls.values())).index for slot in crew.slots] == [1]
+    results.close()
+    assert not any(slot.calls for slot in crew.slots)
+
+
+def _later(calls):
+    for call in calls:
+        call.index += 1
+    return calls
+
+
 def test_a_frozen_actor_is_ended_after_the_deadline_and_replaced(make_crew):
     crew = make_crew(deadline=1.5)
     frozen, other = pids(crew)

@@ -22,7 +22,7 @@ class WatchingFleet(InProcessFleet):
 
     def train(self, groups, states):
         peaks_mib = [self.worker.measure(state) / MIB for state in states]
-        results = super().train(groups, states)
+        results = list(super().train(groups, states))
         for order in (order for group in groups for order in group.devices):
             report = next(r for result in results for r in result.reports if r.device == order.device)
             self.seen.append((order.quota_mib, peaks_mib[order.task_index], report.failure))

@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -239,3 +240,30 @@ def test_the_seed_changes_the_weights(experiment, root, uninterrupted):
     other = assemble(short_config(root, "seed=43"))
     server, _ = play(other, InProcessFleet(other))
     assert weights_sha256(server.strategy.complete_weights()) != uninterrupted[0]
+
+
+class CountingFleet(FakeFleet):
+    """Counts the groups' results that are still held when the next is asked for."""
+
+    most_held = 0
+
+    def train(self, groups, states):
+        given = []
+        for group in groups:
+            result = self._train(group, states)
+            given.append(weakref.ref(result))
+            yield result
+            del result
+            self.most_held = max(self.most_held, sum(ref() is not None for ref in given))
+
+
+def test_no_groups_result_is_held_once_it_is_added(experiment):
+    """So the server's memory grows neither with the cohort nor with the number of its groups."""
+    fleet = CountingFleet(experiment)
+    server, records = play(experiment, fleet)
+    expected_server, expected = play(experiment)
+    assert fleet.most_held == 0
+    assert without_seconds(records) == without_seconds(expected)
+    assert weights_sha256(server.strategy.complete_weights()) == weights_sha256(
+        expected_server.strategy.complete_weights()
+    )
