@@ -19,7 +19,7 @@ class Ledger:
     devices_ever: set[int] = field(default_factory=set)
     """Devices whose updates were ever merged."""
     holders: dict[str, str] = field(default_factory=dict)
-    """By `step/task/device`: version of the frozen part that the device holds; each goes down once."""
+    """By `step/task/device`: version of the frozen part (if any) that the device holds; goes down once."""
     step_merges: int = 0
     """Rounds of the current step in which somebody's update was merged."""
     peaks_bytes: dict[str, int] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Ledger:
             state = plan.states[report.task_index]
             holder = f"{plan.step_index}/{plan.phase}{report.task_index}/{report.device}"
             self.downlink_bytes += state.task.moving.num_bytes
-            if self.holders.get(holder) != state.frozen_version:
+            if state.task.frozen.num_bytes and self.holders.get(holder) != state.frozen_version:
                 self.downlink_bytes += state.task.frozen.num_bytes
                 self.holders[holder] = state.frozen_version
             if report.failure is None:

@@ -103,3 +103,13 @@ def test_merges_are_counted_within_a_step():
         assert ledger.step_merges == expected
     ledger.enter(make_plan(1, step_round=1), GroupResult(0))
     assert ledger.step_merges == 0
+
+
+def test_nobody_is_kept_as_a_holder_of_nothing():
+    """Where the whole model moves, the ledger, and so the checkpoint, does not grow with the devices."""
+    plan = make_plan()
+    plan.states[0].task.frozen.num_bytes = 0
+    ledger = Ledger()
+    ledger.enter(plan, result_of(1, 2))
+    assert ledger.downlink_bytes == 2 * MOVING
+    assert ledger.holders == {}
