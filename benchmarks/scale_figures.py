@@ -82,7 +82,7 @@ def models(rows: list[Row]) -> Any:
     grown = [row["rounds_anon_mib"] - row["base_anon_mib"] for row in rows]
     _line(right, sizes, grown, 0, "above an idle driver")
     _line(right, sizes, [row["peak_rss_mib"] for row in rows], 1, "peak RSS, shared memory included")
-    for panel, words in ((left, "Seconds of a round (ms)"), (right, "Driver's memory (MiB)")):
+    for panel, words in ((left, "Time in a round (ms)"), (right, "Driver's memory (MiB)")):
         _label(panel, "Model (MB)", words)
         panel.set_xscale("log")
     return figure
@@ -99,7 +99,6 @@ def nodes(rows: list[Row]) -> Any:
     for place, (word, group) in enumerate(kinds.items()):
         rates = [row["case"]["cohort_size"] / row["round"]["train"] for row in group]
         _line(panel, [row["case"]["num_nodes"] for row in group], rates, place, word)
-    panel.set_yscale("log")
     _label(panel, "Simulated nodes, one actor each", "Devices per second")
     panel.set_xticks([1, 2, 4])
     return figure
@@ -128,4 +127,4 @@ def _label(panel: Axes, x_words: str, y_words: str) -> None:
     panel.set_ylabel(y_words)
     panel.legend(fontsize=7)
     if panel.get_yscale() == "linear":
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.1 * panel.get_ylim()[1])

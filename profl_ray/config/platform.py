@@ -26,7 +26,8 @@ class FleetConfig(Section):
     accelerator: Literal["cpu", "cuda"] = "cpu"
     """Where devices train."""
     cohort_groups: Count = 8
-    """Pieces in which a cohort is summed. Fixed, so that the sum does not depend on the number of actors."""
+    """Pieces in which a cohort is summed. Fixed, so that the sum does not depend on the number of actors; no
+    more actors than that have something to train in a round (docs/results/scale.md)."""
     enforce_quotas: bool = True
     """Refuse, measure and cap: see docs/memory.md."""
     features_mib: float = Field(2048.0, ge=0, le=1e9)
