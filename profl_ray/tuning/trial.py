@@ -86,13 +86,14 @@ class ProFLTrial(tune.Trainable):
             except NothingLearnt as error:
                 # It would come again: not a failure that Tune should try to mend, as the loss of a node is.
                 self.outcome, self.reason = "FAILED", str(error)
+                self.cleanup()
                 return {METRIC: 0.0, TIME: 0, "failure": str(error), "done": True, "round": 0}
             except Exception as error:
                 self.outcome, self.reason = "FAILED", f"{type(error).__name__}: {error}"
                 raise
         self.outcome = "FINISHED" if self.driver.finished else "KILLED"
         self._note(record)
-        return {
+        result = {
             METRIC: self.grown_accuracy,
             TIME: record.units_grown,
             PARTITION: str(self.driver.config.model.partition),
@@ -108,6 +109,10 @@ class ProFLTrial(tune.Trainable):
             "rounds_trained": self.driver.server.rounds_trained,
             "done": self.driver.finished,
         }
+        if self.driver.finished:
+            # Before Tune hears of it: after that, nobody would mend what a kill leaves undone.
+            self.cleanup()
+        return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Note where the driver keeps its state."""
@@ -118,7 +123,7 @@ class ProFLTrial(tune.Trainable):
         """Nothing to do: `setup` went on from the driver's own, newer state."""
 
     def cleanup(self) -> None:
-        """Close the run; called at the end and when a scheduler stops the trial."""
+        """Close the run, if it is open: at its end, and when a scheduler stops the trial."""
         if self.driver is not None:
             self.driver.close(self.outcome, self.reason)
             self.driver = None

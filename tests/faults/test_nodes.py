@@ -49,7 +49,7 @@ def test_a_node_that_is_removed_and_another_that_comes(runs, tmp_path, fault):
             if record.round == 8:
                 made.add_node(num_cpus=1)
 
-        options = ("fleet.cpus_per_actor=1", "fleet.start_timeout_seconds=15")
+        options = ("fleet.cpus_per_actor=1", "fleet.start_timeout_seconds=30")
         play(runs, tmp_path, line, disturb, *options, on_round=on_round)
 
 

@@ -68,7 +68,7 @@ def test_a_cluster_is_examined_and_a_hidden_storage_is_named(tmp_path, monkeypat
     with cluster(monkeypatch, good, other):
         settings = ["tracking.enabled=false", "fleet.backend=ray", "fleet.num_actors=2"]
         shared = examine(load_experiment("digits_tiny", [*settings, f"storage.root={good}/runs"]))
-        assert shared.passed, shared.findings
+        assert [finding for finding in shared.findings if finding.level == "fail"] == []
         assert len(shared.nodes) == 3
         assert "one folder for all 3 nodes" in of(shared, "storage")[0].what
         assert "on 3 nodes" in of(shared, "versions")[0].what
