@@ -1,0 +1,65 @@
+"""profl-ray: the driver in this process, two client actors on a local Ray, MLflow off."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter, time_ns
+from typing import Any
+
+from family import configure, load_unpadded, register
+from workload import prepared, tell
+
+from profl_ray.fleet import driver as driving
+from profl_ray.fleet import ray_fleet
+from profl_ray.fleet.client_actor import ClientActor
+from profl_ray.fleet.ray_session import ray_session
+from profl_ray.server import experiment as experiments
+
+import ray  # isort: skip  # After the fleet's room, which sets what Ray reads when it is imported.
+
+
+class PeerActor(ClientActor):
+    """A client actor that knows the benchmark's family."""
+
+    def __init__(self, *arguments: Any) -> None:
+        register()
+        super().__init__(*arguments)
+
+
+def main() -> None:
+    """Play the rounds."""
+    files = prepared()
+    root = Path(sys.argv[1]) / "runs"
+    config = configure(files.workload, root, **dict(pair.split("=") for pair in sys.argv[2:]))
+    del files
+    register()
+    assemble = experiments.assemble
+    driving.assemble = lambda config: assemble(config, load_unpadded)
+    ray_fleet.RemoteClientActor = ray.remote(PeerActor)
+    name = f"run-{time_ns()}"
+    seconds, local = [], []
+    with ray_session(num_cpus=2):
+        driver = driving.Driver(config, driving.RunIdentity(root / name, name))
+        train = driver.fleet.train
+
+        def told(*arguments: Any) -> Any:
+            for result in train(*arguments):
+                local[-1] += sum(report.seconds for report in result.reports)
+                yield result
+
+        driver.fleet.train = told
+        try:
+            while not driver.finished:
+                local.append(0.0)
+                started = perf_counter()
+                record = driver.play_round()
+                seconds.append(perf_counter() - started)
+            driver.close("FINISHED")
+        finally:
+            driver.fleet.close()
+    # The last round holds the evaluation, which the others do apart.
+    tell(seconds=seconds[:-1], local=local[:-1], accuracy=record.test_accuracy, version=version("profl-ray"))
+
+
+if __name__ == "__main__":
+    main()
