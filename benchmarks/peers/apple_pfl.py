@@ -5,6 +5,7 @@ Run once a worker; `bench.py` sets PFL_WORKER_ADDRESSES, and PFL_WORKER_RANK for
 
 import importlib.metadata
 import os
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -92,7 +93,7 @@ def main() -> None:
         send_metrics_to_platform=False,
     )
     if os.environ["PFL_WORKER_RANK"] == "0":
-        seconds = [later - earlier for earlier, later in zip(clock.clocks, clock.clocks[1:], strict=False)]
+        seconds = [later - earlier for earlier, later in pairwise(clock.clocks)]
         tell(seconds=seconds, accuracy=accuracy(module, files), version=importlib.metadata.version("pfl"))
 
 

@@ -1,8 +1,8 @@
-"""`make bench`: the same federated learning by Flower, pfl, a hand-written loop and profl-ray, one after another.
+"""`make bench`: the same learning by Flower, pfl, a hand-written loop and profl-ray, one after another.
 
-    python benchmarks/peers/bench.py [--small] [--only NAME ...] [--folder FOLDER] [--write docs/results/performance.md]
+    python benchmarks/peers/bench.py [--small] [--only NAME ...] [--folder FOLDER] [--write PAGE]
 
-Prints a table; with --write, it goes between the marks `peers: begin` and `peers: end` of a page.
+Prints a table; with --write (docs/results/performance.md), it goes between two marks in the page.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def run(contestant: Contestant, folder: Path) -> Outcome:
                         text=True,
                     )
                 )
-        output = [process.communicate(timeout=900)[0] for process in processes][0]
+        output, *_ = [process.communicate(timeout=900)[0] for process in processes]
     finally:
         watch.end()
         for process in processes:
@@ -130,7 +130,8 @@ def _free_port() -> int:
 def table(results: dict[str, list[Outcome]]) -> str:
     """Return the results as Markdown, with ratios to the floor."""
     lines = [
-        "| workload | contestant | s a round | min..max | to the floor | accuracy | own MiB | to Flower's | Ray's MiB |",
+        "| workload | contestant | s a round | min..max | to the floor "
+        "| accuracy | own MiB | to Flower's | Ray's MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for workload, outcomes in results.items():
@@ -141,8 +142,8 @@ def table(results: dict[str, list[Outcome]]) -> str:
             memory = f"{one.own_mib / flower.own_mib:.2f}" if flower else ""
             low, high = one.spread_seconds
             lines.append(
-                f"| {workload} | {one.name} {one.version} | {one.round_seconds:.3f} | {low:.3f}..{high:.3f} | "
-                f"{ratio} | {one.accuracy:.3f} | {one.own_mib:.0f} | {memory} | "
+                f"| {workload} | {one.name} {one.version} | {one.round_seconds:.3f} | {low:.3f}..{high:.3f} "
+                f"| {ratio} | {one.accuracy:.3f} | {one.own_mib:.0f} | {memory} | "
                 f"{f'{one.ray_mib:.0f}' if one.ray_mib else ''} |"
             )
     return "\n".join(lines)
@@ -190,8 +191,8 @@ def main() -> None:
 
 def _prepare(workload: Workload, folder: Path) -> None:
     """Write the workload's files in a process that ends: this one stays small."""
-    code = "import sys, json; from pathlib import Path; from workload import Workload; from prepare import prepare"
-    code += "; prepare(Workload(**json.loads(sys.argv[1])), Path(sys.argv[2]))"
+    code = "import sys, json; from pathlib import Path; from workload import Workload"
+    code += "; from prepare import prepare; prepare(Workload(**json.loads(sys.argv[1])), Path(sys.argv[2]))"
     subprocess.run(
         [sys.executable, "-c", code, json.dumps(vars(workload)), str(folder)],
         check=True,

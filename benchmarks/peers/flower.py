@@ -1,10 +1,11 @@
-"""Flower's simulation engine: two client actors of one CPU, the strategy FedAvg, local training as everywhere here."""
+"""Flower's simulation engine: two client actors of one CPU, FedAvg, local training as everywhere here."""
 
 import sys
+from itertools import pairwise
 from time import perf_counter
 
-import flwr
 import flower_client
+import flwr
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
@@ -56,7 +57,7 @@ def main() -> None:
             "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
         },
     )
-    seconds = [later - earlier for earlier, later in zip(clocks, clocks[1:], strict=False)]
+    seconds = [later - earlier for earlier, later in pairwise(clocks)]
     tell(seconds=seconds, accuracy=reached[0], version=flwr.__version__)
 
 

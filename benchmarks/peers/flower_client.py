@@ -1,12 +1,12 @@
 """The client of Flower's contestant: a module of its own, so that actors import it and keep what it holds."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from pathlib import Path
 from workload import FedAvgCNN, Files, train
 
 app = ClientApp()

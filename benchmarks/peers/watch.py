@@ -9,7 +9,7 @@ PERIOD_SECONDS = 2.0
 RAYS_OWN = re.compile(
     r"gcs_server|raylet|ray::IDLE|/ray/(dashboard|_private|autoscaler)/|ray-dashboard|(agent|monitor)\.py"
 )
-"""Command lines of what Ray starts for itself, its idle workers included; ray::Name is a contestant's actor."""
+"""Command lines of what Ray starts for itself, idle workers included; ray::Name is a contestant's actor."""
 
 
 @dataclass

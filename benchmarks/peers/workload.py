@@ -1,4 +1,4 @@
-"""What every contestant of `make bench` trains: data, devices, model, local training. Needs torch and numpy only.
+"""What every contestant of `make bench` trains: data, model, local training. Needs torch and numpy only.
 
 A contestant is a process of its own that is given a folder with what `prepare.py` wrote, and prints one JSON
 object: seconds of every round and the final accuracy. Its draws of cohorts and batches are its own.

@@ -19,6 +19,10 @@ from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
 
+KEPT_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20)}
+"""For the C library: keep a batch's freed tensors for the next. Given back to the system and taken anew, they
+cost 70,000 page faults and 0.1 s a second of training in every other actor (docs/results/performance.md)."""
+
 
 class RayFleet:
     """Client actors of one trial."""
@@ -117,7 +121,7 @@ def _put(value: Any) -> ray.ObjectRef:
 
 
 def _actor_environment(gpus_per_actor: float) -> dict[str, str]:
-    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | KEPT_HEAP
     # Since Ray 2.56 an actor that asked for no GPU sees all of them.
     return environment | ({} if gpus_per_actor else {"CUDA_VISIBLE_DEVICES": ""})
 

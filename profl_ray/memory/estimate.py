@@ -7,7 +7,6 @@ follows every storage's life. Two, so that the optimizer's state counts.
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed._tools.mem_tracker import MemTracker
 
 from profl_ray.memory.need import Need
 from profl_ray.memory.trainable import Trainable
@@ -15,6 +14,9 @@ from profl_ray.memory.trainable import Trainable
 
 def estimate_need(task: Trainable) -> Need:
     """Return the peak memory of training `task` at its batch size, float32, on any device type."""
+    # Imported here: it brings the compiler, 100 MiB that client actors do not need.
+    from torch.distributed._tools.mem_tracker import MemTracker
+
     with FakeTensorMode():
         model = task.build()
         _frozen_parameters_to_buffers(model)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from profl_ray.training.procedure import Procedure
+from profl_ray.training.sgd import LeanSGD
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,21 @@ class Calibration(Procedure):
                 layer.reset_running_stats()
                 layer.momentum = None
 
+    def make_lean_optimizer(self, model: nn.Module) -> None:
+        """Do as `make_optimizer` does."""
+        self.make_optimizer(model)
+
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy, for the record only."""
         return functional.cross_entropy(model(images), labels)
 
     @torch.no_grad()
     def train_batch(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer | None, images: Tensor, labels: Tensor
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer | LeanSGD | None,
+        images: Tensor,
+        labels: Tensor,
     ) -> Tensor:
         """Run the batch forward in training mode."""
         return self.loss(model, images, labels)

@@ -5,7 +5,6 @@ from functools import cache
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from profl_ray.training.orders import DeviceReport, TaskState
 from profl_ray.training.task import LocalTask
@@ -18,6 +17,9 @@ def flops_per_image(task: LocalTask) -> float:
     A multiplication and an addition count as two. Convolutions and matrix products only: the rest is below
     1 % of them.
     """
+    # Imported here: it brings triton, 70 MiB that client actors do not need.
+    from torch.utils.flop_counter import FlopCounterMode
+
     counting = FlopCounterMode(
         display=False, custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward}
     )
@@ -44,6 +46,8 @@ def _convolution_backward(
     out_shape: object,
 ) -> int:
     """Count a gradient like a forward pass; torch's formula counts those of grouped weights too often."""
+    from torch.utils.flop_counter import conv_flop_count
+
     forward: int = conv_flop_count(list(in_shape), list(weight_shape), list(grad_shape), transposed)
     return forward * (wanted[0] + wanted[1])
 

@@ -55,8 +55,12 @@ class Layout:
     def load(self, tensors: Mapping[str, Tensor], flat: np.ndarray) -> None:
         """Copy `flat` [size] into the named tensors, in place."""
         for name, values in self.unpack(flat).items():
-            # torch warns of a view of read-only shared memory, so that is copied first.
-            tensors[name].copy_(torch.from_numpy(values) if values.flags.writeable else torch.tensor(values))
+            tensor = tensors[name].detach()
+            if tensor.device.type == "cpu":
+                # By numpy: torch warns of a view of read-only shared memory, so it would be copied first.
+                np.copyto(tensor.numpy(), values)
+            else:
+                tensor.copy_(torch.from_numpy(values) if values.flags.writeable else torch.tensor(values))
 
     @torch.no_grad()
     def collect(self, tensors: Mapping[str, Tensor]) -> np.ndarray:

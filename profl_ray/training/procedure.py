@@ -7,6 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from profl_ray.training.sgd import LeanSGD
+
 
 @dataclass(frozen=True)
 class Procedure(ABC):
@@ -32,18 +34,25 @@ class Procedure(ABC):
         """Return the loss, a scalar, for images [N, C, H, W] and labels [N]."""
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
-        """Return a new optimizer of the parameters that require gradients."""
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        """Return torch's optimizer of the parameters that require gradients, for tools that know no other."""
         return torch.optim.SGD(
-            parameters,
+            _trained(model),
             lr=self.learning_rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             fused=True,
         )
 
+    def make_lean_optimizer(self, model: nn.Module) -> LeanSGD | None:
+        """Return what a device trains with: the same numbers, at less cost."""
+        return LeanSGD(_trained(model), self.learning_rate, self.momentum, self.weight_decay)
+
     def train_batch(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer | None, images: Tensor, labels: Tensor
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer | LeanSGD | None,
+        images: Tensor,
+        labels: Tensor,
     ) -> Tensor:
         """Do one optimizer step and return the loss, detached."""
         assert optimizer is not None
@@ -51,7 +60,10 @@ class Procedure(ABC):
         loss = self.loss(model, images, labels)
         loss.backward()
         if self.max_gradient_norm is not None:
-            trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            nn.utils.clip_grad_norm_(trained, self.max_gradient_norm)
+            nn.utils.clip_grad_norm_(_trained(model), self.max_gradient_norm)
         optimizer.step()
         return loss.detach()
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]

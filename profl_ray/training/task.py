@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from profl_ray.models import Network, state_tensors
 from profl_ray.training.layout import Layout
 from profl_ray.training.procedure import Procedure
+from profl_ray.training.sgd import LeanSGD
 
 
 class ModelPlan(Protocol):
@@ -75,11 +76,15 @@ class LocalTask:
         return module
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
-        """Return a new optimizer of what is trained."""
+        """Return torch's optimizer of what is trained, for tools that know no other."""
         return self.procedure.make_optimizer(model)
 
     def train_batch(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer | None, images: Tensor, labels: Tensor
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer | LeanSGD | None,
+        images: Tensor,
+        labels: Tensor,
     ) -> Tensor:
         """Do one local step and return its loss, detached."""
         return self.procedure.train_batch(model, optimizer, images, labels)

@@ -4,12 +4,15 @@ A unit is a residual block of torchvision; the stem belongs to the first. Stages
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import nn
-from torchvision.models.resnet import BasicBlock, conv3x3
 
 from profl_ray.models.strided import conv1x1
 from profl_ray.models.unit import Unit, scaled
+
+if TYPE_CHECKING:
+    from torchvision.models.resnet import BasicBlock
 
 STAGE_CHANNELS = (64, 128, 256, 512)
 
@@ -22,6 +25,8 @@ class ResNet:
 
     def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         """Build the residual blocks; each stage but the first halves the image."""
+        from torchvision.models.resnet import conv3x3  # brings the compiler: 150 MiB, a second
+
         channels = scaled(STAGE_CHANNELS[0], width, rate)
         stem = [conv3x3(in_channels, channels), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
         units: list[Unit] = []
@@ -42,7 +47,9 @@ class ResNet:
         return units
 
 
-def _residual(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
+def _residual(in_channels: int, out_channels: int, stride: int) -> "BasicBlock":
+    from torchvision.models.resnet import BasicBlock
+
     downsample = None
     if stride != 1 or in_channels != out_channels:
         downsample = nn.Sequential(conv1x1(in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))

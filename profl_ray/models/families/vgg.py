@@ -7,7 +7,6 @@ the pool and one FC of every model here. Stages end after a max-pool.
 from dataclasses import dataclass
 
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from profl_ray.models.unit import Unit, scaled
 
@@ -21,6 +20,8 @@ class VGG:
 
     def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         """Build the groups; torchvision's builder expects RGB, so the first convolution is made here."""
+        from torchvision.models.vgg import cfgs, make_layers  # brings the compiler: 150 MiB, a second
+
         channels = [
             scaled(entry, width, rate) if isinstance(entry, int) else entry for entry in cfgs[self.config]
         ]
