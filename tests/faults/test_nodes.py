@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_a_node_that_is_removed_and_another_that_comes(runs, tmp_path, fault):
             if record.round == 8:
                 made.add_node(num_cpus=1)
 
-        options = ("fleet.cpus_per_actor=1", "fleet.start_timeout_seconds=30")
+        options = ("fleet.cpus_per_actor=1", "fleet.start_timeout_seconds=60")
         play(runs, tmp_path, line, disturb, *options, on_round=on_round)
 
 
@@ -93,6 +94,11 @@ def test_workers_that_are_killed_for_want_of_memory(runs, tmp_path, fault, monke
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.3f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
     with cluster(2):
+        killed = threading.Event()
+
+        def on_round(record):
+            if record.round > 3 and not killed.is_set():
+                time.sleep(0.5)  # The run must not be over before the memory is.
 
         def disturb(driver, stop):
             wait_for(lambda: len(driver.records) >= 3 or stop.is_set(), seconds=120)
@@ -101,10 +107,11 @@ def test_workers_that_are_killed_for_want_of_memory(runs, tmp_path, fault, monke
                 wait_for(lambda: driver.fleet.crew.num_lost > 0 or stop.is_set(), seconds=60)
                 time.sleep(1.0)
             finally:
+                killed.set()
                 hog.kill()
                 hog.wait()
             line.injected += driver.fleet.crew.num_lost
 
         options = ("fleet.cpus_per_actor=1", "training.local_epochs=6")
-        driver = play(runs, tmp_path, line, disturb, *options)
+        driver = play(runs, tmp_path, line, disturb, *options, on_round=on_round)
     assert driver.fleet.crew.num_lost >= 1
