@@ -3,13 +3,15 @@
 Every case is a process of its own. It trains three batches of random images for real, on one thread, twice:
 once counting what PyTorch's allocator hands out (docs/memory.md), and, before that, once watching how far the
 process's resident set rises (Linux; with everything that the allocator does not see, such as oneDNN's
-scratch memory and code). The largest case takes 1 GiB. `--accelerator cuda` measures on a GPU.
+scratch memory and code). The largest case takes 1 GiB. `--accelerator cuda` measures on a GPU; `--jobs 8`
+measures so many cases at a time.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,14 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def _measure_apart(case: dict[str, Any]) -> dict[str, float]:
+    """Measure a case in a process of its own."""
+    command = [sys.executable, __file__, "--case", json.dumps(case)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
 def _train(model: torch.nn.Module, task: LocalTask, num_batches: int) -> None:
     """Give the model fresh weights, then train `num_batches` batches."""
     initialise(model, 0)
@@ -148,13 +158,14 @@ def main() -> None:
     """Print the table as Markdown; with --case measure one case and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accelerator", default="cpu")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--case", help="internal: measure this case, given as JSON")
     arguments = parser.parse_args()
     if arguments.case:
         print(json.dumps(measure(json.loads(arguments.case))))
         return
-    rows = []
+    rows, cases = [], []
     estimate = need_estimator(load_experiment("paper", []).storage.root)
     print("| model | batch | step | predicted MiB | allocated MiB | error | resident set MiB |")
     print("|---|---|---|---|---|---|---|")
@@ -162,13 +173,14 @@ def main() -> None:
         network = Network(model, width, image, 10, find_family(model).stages)
         for step in tasks_of(network, batch_size, estimate):
             case = {"model": model, "width": width, "batch_size": batch_size, "image": image, "step": step}
-            words = json.dumps(case | {"accelerator": arguments.accelerator})
-            command = [sys.executable, __file__, "--case", words]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            row = case | {"name": f"{model} x{width:g}, batch {batch_size}"} | json.loads(done.stdout)
+            cases.append(case | {"accelerator": arguments.accelerator})
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for case, measured in zip(cases, pool.map(_measure_apart, cases), strict=True):
+            model, width, batch_size = case["model"], case["width"], case["batch_size"]
+            row = case | {"name": f"{model} x{width:g}, batch {batch_size}"} | measured
             rows.append(row)
             print(
-                f"| {model} x{width:g} | {batch_size} | {step} | {row['predicted_mib']:.2f} "
+                f"| {model} x{width:g} | {batch_size} | {case['step']} | {row['predicted_mib']:.2f} "
                 f"| {row['allocated_mib']:.2f} "
                 f"| {100 * (row['allocated_mib'] / row['predicted_mib'] - 1):+.1f} % "
                 f"| {row['resident_mib']:.0f} |",

@@ -54,13 +54,18 @@ class Layout:
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], flat: np.ndarray) -> None:
         """Copy `flat` [size] into the named tensors, in place."""
-        for name, values in self.unpack(flat).items():
-            tensor = tensors[name].detach()
-            if tensor.device.type == "cpu":
-                # By numpy: torch warns of a view of read-only shared memory, so it would be copied first.
-                np.copyto(tensor.numpy(), values)
-            else:
-                tensor.copy_(torch.from_numpy(values) if values.flags.writeable else torch.tensor(values))
+        if not self.names:
+            return
+        device = tensors[self.names[0]].device
+        if device.type == "cpu":
+            # By numpy: torch warns of a view of read-only shared memory, so it would be copied first.
+            for name, values in self.unpack(flat).items():
+                np.copyto(tensors[name].detach().numpy(), values)
+            return
+        # One transfer, then copies on the device.
+        parts = torch.tensor(flat, device=device).split([prod(shape) for shape in self.shapes])
+        for name, shape, values in zip(self.names, self.shapes, parts, strict=True):
+            tensors[name].copy_(values.view(shape))
 
     @torch.no_grad()
     def collect(self, tensors: Mapping[str, Tensor]) -> np.ndarray:

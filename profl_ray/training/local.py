@@ -28,7 +28,8 @@ def train_locally(
     procedure = task.procedure.begin(labels, step_round)
     optimizer = procedure.make_lean_optimizer(model)
     num_images = len(labels)
-    loss_sum = torch.zeros((), dtype=torch.float64)
+    # Summed where the model is: to fetch every batch's loss would make a GPU wait.
+    loss_sum = torch.zeros((), dtype=torch.float64, device=labels.device)
     num_seen = 0
     for _ in range(procedure.local_epochs):
         order = torch.from_numpy(generator.permutation(num_images)).to(labels.device)
@@ -42,7 +43,7 @@ def train_locally(
                 batch_images = crop_and_flip(batch_images, generator)
             batch_images = batch_images.contiguous(memory_format=torch.channels_last)
             loss = procedure.train_batch(model, optimizer, batch_images, labels[batch])
-            loss_sum += loss.double().cpu() * len(batch)
+            loss_sum += loss.double() * len(batch)
             num_seen += len(batch)
     return float(loss_sum) / num_seen
 

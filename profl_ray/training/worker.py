@@ -77,6 +77,9 @@ class DeviceWorker:
         if self.device.type == "cuda":
             # By number: the allocator's limit takes no other.
             self.device = torch.device("cuda", torch.cuda.current_device())
+            # The fastest kernels sum in an order that differs from call to call.
+            torch.backends.cudnn.deterministic = True
+            torch.backends.cudnn.benchmark = False
         self.normaliser = Normaliser(data.mean, data.std)
         self.residents: dict[LocalTask, _Resident] = {}
         self.features = FeatureStore(settings.features_root, settings.features_mib)
