@@ -72,10 +72,9 @@ class Case:
 
     def resident(self) -> tuple[nn.Module, Tensor, Tensor]:
         """Return a model, and all images and labels, on the device."""
-        with torch.device("meta"):
-            model = self.task().build()
-        model.to_empty(device=self.device).to(memory_format=torch.channels_last)
+        model = self.task().build()
         initialise(model, 0)
+        model.to(self.device, memory_format=torch.channels_last)
         images = torch.randn(self.num_images, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         return model, images.to(self.device), (torch.arange(self.num_images) % 10).to(self.device)
 
@@ -164,17 +163,15 @@ class _Step:
             self.graph.replay()
 
 
-def graphs(case: Case, num_devices: int) -> Callable[[], None]:
-    """The step as a CUDA graph, several devices' graphs on streams of their own, replayed in turn."""
-    share = replace(case, num_devices=case.num_devices // num_devices)
-    steps = [_Step(share) for _ in range(num_devices)]
+def graph(case: Case) -> Callable[[], None]:
+    """The step as a CUDA graph. (Two graphs on two streams crashed in replay with PyTorch 2.11.)"""
+    step = _Step(case)
 
     def one_pass() -> None:
-        orders = [torch.randperm(share.num_images, device=case.device).split(case.batch_size) for _ in steps]
+        order = torch.randperm(case.num_images, device=case.device)
         torch.cuda.synchronize()
-        for batches in zip(*orders, strict=True):
-            for step, batch in zip(steps, batches, strict=True):
-                step.replay(batch)
+        for batch in order.split(case.batch_size):
+            step.replay(batch)
 
     return one_pass
 
@@ -183,6 +180,7 @@ def vmapped(case: Case, num_devices: int) -> Callable[[], None]:
     """`torch.func.vmap` over devices: their weights stacked, their convolutions one grouped convolution."""
     share = replace(case, num_devices=case.num_devices // num_devices)
     model, images, labels = share.resident()
+    model.to(memory_format=torch.contiguous_format)  # vmap cannot clone other layouts.
     parameters, buffers = torch.func.stack_module_state([model] * num_devices)
     parameters = {name: value.detach() for name, value in parameters.items()}
     momenta = {name: torch.zeros_like(value) for name, value in parameters.items()}
@@ -252,8 +250,7 @@ def contestants(case: Case) -> Iterator[tuple[str, Case, Callable[[Case], Any]]]
     if case.accelerator == "cuda":
         for number in (2, 4):
             yield f"{number} threads, a stream each", case, lambda c, n=number: streams(c, n)
-        for number in (1, 2, 4, 8):
-            yield f"CUDA graphs, {number} at a time", case, lambda c, n=number: graphs(c, n)
+        yield "plain loop as a CUDA graph", case, graph
     for number in (2, 4, 16):
         yield f"vmap over {number} devices", case, lambda c, n=number: vmapped(c, n)
 

@@ -75,12 +75,13 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
     device = torch.device(case["accelerator"])
     with torch.device("meta"):
         model = task.build()
-    _train(model := model.to_empty(device=device).to(memory_format=torch.channels_last), task, num_batches=0)
+    initialise(model := model.to_empty(device="cpu").to(memory_format=torch.channels_last), 0)
+    model.to(device)
     resident = sum(value.nbytes for value in model.state_dict().values())
     before = _reset_peak_rss_bytes()
-    _train(model, task, NUM_BATCHES)
+    _train(model, task)
     risen = _peak_rss_bytes() - before if before else 0
-    allocated = measure_peak_bytes(model, lambda: _train(model, task, NUM_BATCHES))
+    allocated = measure_peak_bytes(model, lambda: _train(model, task))
     return {
         "predicted_mib": predicted_mib,
         "allocated_mib": allocated / MIB,
@@ -96,13 +97,10 @@ def _measure_apart(case: dict[str, Any]) -> dict[str, float]:
     return measured
 
 
-def _train(model: torch.nn.Module, task: LocalTask, num_batches: int) -> None:
-    """Give the model fresh weights, then train `num_batches` batches."""
-    initialise(model, 0)
-    if not num_batches:
-        return
+def _train(model: torch.nn.Module, task: LocalTask) -> None:
+    """Train a few batches."""
     device = next(model.parameters()).device
-    num_images = num_batches * task.batch_size
+    num_images = NUM_BATCHES * task.batch_size
     images = torch.rand(num_images, *task.image_shape, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(num_images) % task.num_classes
     # The device's images are data, not training: held by the caller, and taken off below.
