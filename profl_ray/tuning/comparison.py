@@ -22,6 +22,8 @@ METHODS: dict[str, dict[str, Any]] = {
     **{name: {"strategy.name": name} for name in STRATEGIES if name != "fedavg"},
 }
 """What is compared, by name: every strategy, FedAvg in its three variants."""
+REFERENCE = "ideal"
+"""Ignores the quotas: shown for comparison, and never the best."""
 
 
 def comparison(

@@ -193,8 +193,9 @@ def _fit(
 ) -> SweepOutcome:
     from ray import tune
 
+    from profl_ray.tuning.best import best_of
     from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
-    from profl_ray.tuning.trial import METRIC, TIME, TRIALS, ProFLTrial, SweepContext
+    from profl_ray.tuning.trial import METRIC, TRIALS, ProFLTrial, SweepContext
     from profl_ray.tuning.view import SweepView
 
     space = request.space
@@ -250,8 +251,7 @@ def _fit(
         raise KeyboardInterrupt
     every = [results[index] for index in range(len(results))]
     finished = [r for r in every if r.error is None and r.metrics and r.metrics.get("run_id")]
-    # A trial that a scheduler stopped has grown less of the network: its accuracy is not comparable.
-    best = max(finished, key=lambda r: ((r.metrics or {})[TIME], (r.metrics or {})[METRIC]), default=None)
+    best = best_of(finished)
     outcome = SweepOutcome(
         name=name,
         folder=folder,
