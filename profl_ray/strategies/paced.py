@@ -9,8 +9,8 @@ from profl_ray.strategies.pace import StepPace
 class PacedStrategy(Strategy):
     """A schedule of steps, each ended by its pace: the rule shapes its path by the steps' lengths alone."""
 
-    late_keys: ClassVar[dict[str, tuple[str, ...]]] = {}
-    """By stage: keys of the configuration that have no influence before a step of this stage begins."""
+    late_keys: ClassVar[dict[str, Step]] = {}
+    """Keys of the configuration that have no influence before this step begins, nor in another stage."""
 
     steps: list[Step]
     """The schedule."""

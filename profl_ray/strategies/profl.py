@@ -51,12 +51,11 @@ class ProFL(PacedStrategy):
     """The progressive schedule as a state machine: weights, outputs kept from shrinking, the step's pace."""
 
     name = "profl"
-    late_keys: ClassVar[dict[str, tuple[str, ...]]] = {
-        "grow": (
-            "strategy.profl.initialisation",
-            "strategy.profl.grow_learning_rate",
-            "strategy.profl.grow_frozen_bn",
-        )
+    # The first growing step freezes nothing, and shrinking has kept no output module for it.
+    late_keys: ClassVar[dict[str, Step]] = {
+        "strategy.profl.grow_learning_rate": Step("grow", 1),
+        "strategy.profl.initialisation": Step("grow", 2),
+        "strategy.profl.grow_frozen_bn": Step("grow", 2),
     }
 
     def __init__(self, context: StrategyContext) -> None:

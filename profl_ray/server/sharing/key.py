@@ -8,6 +8,7 @@ from typing import Any
 from profl_ray.config.load import flatten
 from profl_ray.provenance import machine_type, source_digest
 from profl_ray.server.experiment import Experiment
+from profl_ray.strategies import Step
 from profl_ray.strategies.paced import PacedStrategy
 
 CODE = ("federation", "freezing", "memory", "models", "server", "strategies", "training", "randomness.py")
@@ -30,19 +31,22 @@ class PathKeys:
 
     def __init__(self, experiment: Experiment, strategy: PacedStrategy) -> None:
         self._late = strategy.late_keys
-        late = {key for keys in self._late.values() for key in keys}
         flat = flatten(experiment.config)
-        self._values = {key: str(flat[key]) for key in late}
-        early = {k: str(v) for k, v in flat.items() if _has_influence(k) and k not in late}
+        self._values = {key: str(flat[key]) for key in self._late}
+        early = {k: str(v) for k, v in flat.items() if _has_influence(k) and k not in self._late}
         facts = [early, _data_digest(experiment), machine_type(), source_digest(*CODE)]
         self.base = _digest(facts)
 
-    def path(self, stage: str, step_lengths: Sequence[int]) -> str:
-        """Return the key of the step of `stage` that follows steps of these lengths, in rounds.
+    def path(self, step: Step, step_lengths: Sequence[int]) -> str:
+        """Return the key of the step that follows steps of these lengths, in rounds.
 
-        Settings that matter only from some stage on are part of it from there.
+        Settings that matter only from some step on are part of it from there.
         """
-        late = {key: self._values[key] for key in self._late.get(stage, ())}
+        late = {
+            key: self._values[key]
+            for key, first in self._late.items()
+            if step.stage == first.stage and step.block >= first.block
+        }
         return _digest([self.base, list(step_lengths), late])
 
 

@@ -210,7 +210,7 @@ class SharingServer(Server):
 
     def _path_after(self, lengths: list[int]) -> str:
         steps = self.paced.steps
-        return self.keys.path(steps[min(len(lengths), len(steps) - 1)].stage, lengths)
+        return self.keys.path(steps[min(len(lengths), len(steps) - 1)], lengths)
 
     def _step_round(self) -> int:
         return self.paced.pace.rounds_done + 1

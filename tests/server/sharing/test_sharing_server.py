@@ -26,6 +26,7 @@ RULES = st.fixed_dictionaries(
         "freezing.rounds": st.integers(1, 9),
         "strategy.profl.initialisation": st.sampled_from(["carry", "corresponding"]),
         "strategy.profl.grow_learning_rate": st.sampled_from(["null", "0.01"]),
+        "strategy.profl.grow_frozen_bn": st.sampled_from(["batch", "eval"]),
     }
 )
 
@@ -74,17 +75,24 @@ def test_the_same_run_again_trains_nothing(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "late", ["initialisation=corresponding", "grow_learning_rate=0.003", "grow_frozen_bn=eval"]
+    ("late", "before"),
+    [
+        ("grow_learning_rate=0.003", "grow 1"),
+        # Nothing is frozen in the first growing step, and there is no output module to take back.
+        ("initialisation=corresponding", "grow 2"),
+        ("grow_frozen_bn=eval", "grow 2"),
+    ],
 )
-def test_settings_of_the_growing_stage_share_all_of_shrinking(root, tmp_path, late):
+def test_settings_of_the_growing_stage_share_all_before_they_matter(root, tmp_path, late, before):
     first = shared_server(make_experiment(root, "strategy.profl.initialisation=carry"), tmp_path)
-    shrinking = [record for record in play(first) if record.stage != "grow"]
+    steps = [record.step for record in play(first)]
+    num_shared = steps.index(before)
     options = ("strategy.profl.initialisation=carry", f"strategy.profl.{late}")
     experiment = make_experiment(root, *options)
     server = shared_server(experiment, tmp_path)
     records = play(server)
-    assert server.rounds_shared == len(shrinking) > 0
-    assert server.rounds_trained == len(records) - len(shrinking)
+    assert server.rounds_shared == num_shared > 0
+    assert server.rounds_trained == len(records) - num_shared
     assert (records, digest(server)) == alone(experiment)
 
 
