@@ -34,18 +34,17 @@ class Score(NamedTuple):
 
 
 class GrownRungs(FIFOScheduler):
-    """Stops a trial that is not among the best 1 / `reduction_factor` of those at its rung so far.
+    """Stops a trial that is not among the best 1 / `reduction_factor` of those at its rung so far."""
 
-    `same_partition`: compare only trials that cut the network alike. At the end of a step they hold the same
-    sub-model; at equal units of other cuts, sub-models with other output modules.
-    """
+    same_partition = False
+    """Compare only trials that cut the network alike. At the end of a step they hold the same sub-model; at
+    equal units of other cuts, sub-models with other output modules."""
 
-    def __init__(self, trials: Path, reduction_factor: int = 2, same_partition: bool = False) -> None:
+    def __init__(self, trials: Path, reduction_factor: int = 2) -> None:
         """Follow the trials whose run folders are, or will be, in `trials`, named after the trial's id."""
         super().__init__()
         self.trials = trials
         self.reduction_factor = reduction_factor
-        self.same_partition = same_partition
         self.recalled = False
         self.rungs: dict[Rung, dict[str, Score]] = {}
         """By rung: the score of each trial that came there, by trial id."""
@@ -58,13 +57,22 @@ class GrownRungs(FIFOScheduler):
         units = int(result[TIME])
         if units <= self.grown.get(trial.trial_id, 0):
             return TrialScheduler.CONTINUE
-        score = Score(
-            float(result[METRIC]), -int(result.get(SPENT_ROUNDS, 0)), -int(result.get(SPENT_BYTES, 0))
+        rung = self._note(trial.trial_id, units, result)
+        return (
+            TrialScheduler.CONTINUE if rung[trial.trial_id] >= self.worst_kept(rung) else TrialScheduler.STOP
         )
-        rung = self._enter(trial.trial_id, units, str(result.get(PARTITION, "")), score)
+
+    def worst_kept(self, rung: dict[str, Score]) -> Score:
+        """Return the lowest score that passes a rung."""
         num_kept = -(-len(rung) // self.reduction_factor)  # rounded up: the first to come goes on
-        worst_kept = sorted(rung.values(), reverse=True)[num_kept - 1]
-        return TrialScheduler.CONTINUE if score >= worst_kept else TrialScheduler.STOP
+        return sorted(rung.values(), reverse=True)[num_kept - 1]
+
+    def _note(self, trial_id: str, units: int, result: dict[str, Any]) -> dict[str, Score]:
+        """Enter a trial by what it reported, and return its rung."""
+        spent = -int(result.get(SPENT_ROUNDS, 0)), -int(result.get(SPENT_BYTES, 0))
+        return self._enter(
+            trial_id, units, str(result.get(PARTITION, "")), Score(float(result[METRIC]), *spent)
+        )
 
     def _enter(self, trial_id: str, units: int, partition: str, score: Score) -> dict[str, Score]:
         """Note that a trial has come to a rung, and return all that have."""

@@ -5,8 +5,10 @@ from typing import Any
 
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from profl_ray.errors import UserError
+from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
 from profl_ray.tuning.trial import METRIC
@@ -28,13 +30,19 @@ def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
     return domains
 
 
+class YieldingGenerator(BasicVariantGenerator):
+    """Grid or random search in which a trial that waits leaves its place to the next."""
+
+    def give_place(self, trial_id: str) -> None:
+        """Count the trial no longer among those that run at the same time."""
+        self._live_trials.discard(trial_id)
+
+
 def search_algorithm(search: Search, seed: int, max_concurrent: int | None = None) -> Any:
     """Return Tune's search algorithm."""
     if search != "optuna":
         # Tune limits the number of trials at the same time only for the other algorithms.
-        from ray.tune.search.basic_variant import BasicVariantGenerator
-
-        return BasicVariantGenerator(random_state=seed, max_concurrent=max_concurrent or 0)
+        return YieldingGenerator(random_state=seed, max_concurrent=max_concurrent or 0)
     try:
         from ray.tune.search.optuna import OptunaSearch
     except ImportError as error:
@@ -42,10 +50,9 @@ def search_algorithm(search: Search, seed: int, max_concurrent: int | None = Non
     return OptunaSearch(metric=METRIC, mode="max", seed=seed)
 
 
-HALVING_FACTOR = 4
-
-
-def make_scheduler(scheduler: Scheduler, trials: Path) -> Any:
+def make_scheduler(
+    scheduler: Scheduler, trials: Path, search: Any, num_trials: int, max_concurrent: int | None = None
+) -> Any:
     """Return Tune's scheduler; `trials` is the folder of the trials' run folders.
 
     fifo: all trials to their end; asha: the best half at equal numbers of grown units, however the network
@@ -53,6 +60,10 @@ def make_scheduler(scheduler: Scheduler, trials: Path) -> Any:
     """
     if scheduler == "fifo":
         return FIFOScheduler()
-    return (
-        GrownRungs(trials) if scheduler == "asha" else GrownRungs(trials, HALVING_FACTOR, same_partition=True)
-    )
+    if scheduler == "asha":
+        return GrownRungs(trials)
+    if isinstance(search, YieldingGenerator):
+        return StepHalving(
+            trials, num_trials=num_trials, max_concurrent=max_concurrent, give_place=search.give_place
+        )
+    return StepHalving(trials, max_concurrent=max_concurrent)

@@ -220,13 +220,20 @@ def _fit(
     if resume:
         tuner = restored()
     else:
+        algorithm = search_algorithm(search, config.seed, request.max_concurrent)
         tuner = tune.Tuner(
             trainable,
             param_space=param_space(space, search),
             tune_config=tune.TuneConfig(
                 num_samples=num_samples,
-                search_alg=search_algorithm(search, config.seed, request.max_concurrent),
-                scheduler=make_scheduler(request.scheduler or space.scheduler, folder / TRIALS),
+                search_alg=algorithm,
+                scheduler=make_scheduler(
+                    request.scheduler or space.scheduler,
+                    folder / TRIALS,
+                    algorithm,
+                    num_trials,
+                    request.max_concurrent,
+                ),
                 max_concurrent_trials=request.max_concurrent,
             ),
             run_config=tune.RunConfig(

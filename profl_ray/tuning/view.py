@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 
 from profl_ray.tuning.space import decode, trial_name
 
@@ -50,6 +51,9 @@ class SweepView(Callback):
         seen.state = "running"
         seen.last = result
         seen.share = result.get("share_done", 0.0)
+        for other in trials:
+            if other.status == Trial.PAUSED:
+                self._of(other).state = "waiting"
         if time.monotonic() - self.printed >= INTERVAL_SECONDS:
             self._print()
 
@@ -63,8 +67,9 @@ class SweepView(Callback):
         elif last.get("failure"):
             self.say(f"  FAILED {seen.name}: {last['failure']}")
         elif last.get("test_accuracy") is not None:
+            word = "done  " if last.get("share_done", 1.0) >= 1.0 else "stopped "
             self.say(
-                f"  done  {seen.name}: accuracy {last['test_accuracy']:.4f} after {last['round']} rounds"
+                f"  {word}{seen.name}: accuracy {last['test_accuracy']:.4f} after {last['round']} rounds"
             )
         else:
             self.say(f"  done  {seen.name}")

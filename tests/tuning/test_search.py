@@ -35,10 +35,16 @@ def test_a_search_draws_from_the_domains(search):
 def test_the_scheduler_is_chosen_by_name():
     from ray.tune.schedulers import FIFOScheduler
 
-    assert type(make_scheduler("fifo", Path("trials"))) is FIFOScheduler
-    assert isinstance(make_scheduler("asha", Path("trials")), GrownRungs)
-    halving = make_scheduler("halving", Path("trials"))
+    def made(name, search="grid"):
+        return make_scheduler(name, Path("trials"), search_algorithm(search, 1, 2), 16, 2)
+
+    assert type(made("fifo")) is FIFOScheduler
+    assert type(made("asha")) is GrownRungs
+    halving = made("halving")
     assert halving.same_partition and halving.reduction_factor == 4
+    assert (halving.num_trials, halving.max_concurrent) == (16, 2)
+    # Optuna waits for results before it names more trials: a rung cannot wait for all of them.
+    assert made("halving", "optuna").num_trials is None
 
 
 def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_path):
@@ -56,21 +62,6 @@ def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_p
     assert judge("c", 2, 0.7) == "CONTINUE"
     assert judge("a", 4, 0.3) == "CONTINUE", "accuracies of smaller networks do not count here"
     assert judge("d", 2, 0.6) == "CONTINUE", "two of four are kept, ties too"
-
-
-def test_halving_compares_trials_that_are_cut_alike_accuracy_first_then_what_they_spent(tmp_path):
-    halving = GrownRungs(tmp_path, reduction_factor=2, same_partition=True)
-
-    def judge(trial_id, partition, accuracy, rounds=10, spent=100):
-        result = {"units_grown": 2, "grown_accuracy": accuracy, "partition": partition}
-        result |= {"round": rounds, "spent_bytes": spent}
-        return halving.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
-
-    assert judge("a", "[2, 2]", 0.6) == "CONTINUE"
-    assert judge("b", "[1, 1, 2]", 0.5) == "CONTINUE", "cut otherwise: not compared"
-    assert judge("c", "[2, 2]", 0.6, rounds=11) == "STOP", "as good, but later"
-    assert judge("d", "[2, 2]", 0.6, spent=99) == "CONTINUE", "as good, as soon, for less"
-    assert judge("e", "[2, 2]", 0.7, rounds=99) == "CONTINUE"
 
 
 def test_asha_remembers_after_a_resume_what_trials_reached_before(tmp_path):

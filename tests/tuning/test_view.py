@@ -16,7 +16,9 @@ def watched(monkeypatch):
 
 
 def trial(number):
-    return SimpleNamespace(trial_id=f"t{number}", config={"seed": number}, path=f"/x/t{number}")
+    return SimpleNamespace(
+        trial_id=f"t{number}", config={"seed": number}, path=f"/x/t{number}", status="RUNNING"
+    )
 
 
 def result(**changes):
@@ -51,18 +53,31 @@ def test_progress_is_told_every_few_seconds_and_not_every_round(watched):
 
 def test_the_end_of_a_trial_is_told_at_once(watched):
     view, lines, _ = watched
-    view.on_trial_result(0, [], trial(1), result())
+    view.on_trial_result(0, [], trial(1), result(share_done=1.0))
     view.on_trial_complete(0, [], trial(1))
     view.on_trial_result(0, [], trial(2), {"refusal": "no device can train step 'full'", "round": 0})
     view.on_trial_complete(0, [], trial(2))
     view.on_trial_complete(0, [], trial(3))
     view.on_trial_error(0, [], trial(4))
+    view.on_trial_result(0, [], trial(5), result())
+    view.on_trial_complete(0, [], trial(5))
     assert lines == [
         "  done  seed=1: accuracy 0.2500 after 9 rounds",
         "  n/a   seed=2: no device can train step 'full'",
         "  done  seed=3",
         "  FAILED seed=4 (see /x/t4)",
+        "  stopped seed=5: accuracy 0.2500 after 9 rounds",
     ]
+
+
+def test_a_trial_that_waits_is_not_shown_as_running(watched):
+    view, lines, clock = watched
+    waiting, running = trial(1), trial(2)
+    view.on_trial_result(0, [waiting, running], waiting, result())
+    waiting.status = "PAUSED"
+    clock.now += INTERVAL_SECONDS
+    view.on_trial_result(0, [waiting, running], running, result())
+    assert [line.split()[0] for line in lines[1:]] == ["seed=2"]
 
 
 def test_tune_gets_back_the_view_of_the_day(watched):

@@ -1,0 +1,109 @@
+"""Step-aware successive halving: trials wait at the ends of steps until all that are cut alike are there.
+
+K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
+AISTATS 2016, with rungs that are the ends of growing steps: there, and only there, trials of one partition
+hold the same sub-model. A trial that waits gives its place to the next; only when nobody is left to come is a
+rung judged. So nothing is trained for trials that merely came early, as asynchronous halving does.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+
+from profl_ray.tuning.rungs import GrownRungs
+from profl_ray.tuning.trial import TIME
+
+
+class StepHalving(GrownRungs):
+    """Keeps the best 1 / `reduction_factor` of the trials at the end of each growing step; ties at the border
+    all stay, since settings that have not mattered yet cannot be told apart.
+    """
+
+    same_partition = True
+
+    def __init__(
+        self,
+        trials: Path,
+        reduction_factor: int = 4,
+        num_trials: int | None = None,
+        max_concurrent: int | None = None,
+        give_place: Callable[[str], None] = lambda trial_id: None,
+    ) -> None:
+        """Follow the trials whose run folders are in `trials`.
+
+        num_trials: how many there will be; None: unknown (a search that waits for results), so that a rung
+        is judged whenever nobody trains. give_place: told the id of a trial that waits from now on.
+        """
+        super().__init__(trials, reduction_factor)
+        self.num_trials = num_trials
+        self.max_concurrent = max_concurrent
+        self.give_place = give_place
+        self.passed: dict[str, int] = {}
+        """By trial id: units at the last rung that it may leave."""
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Let a trial wait that has come to the end of a growing step."""
+        if not self.recalled:
+            self._recall(but="")
+        units = int(result[TIME])
+        if units > self.grown.get(trial.trial_id, 0):
+            self._note(trial.trial_id, units, result)
+        if self.passed.get(trial.trial_id, 0) >= units:
+            return TrialScheduler.CONTINUE
+        others = [other for other in tune_controller.get_trials() if other is not trial]
+        if self._all_made(len(others) + 1) and all(other.is_finished() for other in others):
+            self.passed[trial.trial_id] = units
+            return TrialScheduler.CONTINUE
+        self.give_place(trial.trial_id)
+        return TrialScheduler.PAUSE
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Return a new trial, or one that waited and may go on; judge the rungs when all wait."""
+        trials = list(tune_controller.get_trials())
+        by_status = {status: [t for t in trials if t.status == status] for status in _LIVE}
+        if by_status[Trial.PENDING]:
+            return by_status[Trial.PENDING][0]
+        if by_status[Trial.RUNNING] and self._is_full(len(by_status[Trial.RUNNING])):
+            return None
+        waiting = by_status[Trial.PAUSED]
+        if not self._may_go_on(waiting):
+            if by_status[Trial.RUNNING] or not self._all_made(len(trials)):
+                return None  # Others can still come to a rung.
+            for trial in self._judge(waiting):
+                tune_controller.stop_trial(trial)
+        return next(iter(self._may_go_on(waiting)), None)
+
+    def _may_go_on(self, waiting: Sequence[Trial]) -> list[Trial]:
+        return [
+            trial
+            for trial in waiting
+            if trial.status == Trial.PAUSED
+            and self.passed.get(trial.trial_id, 0) >= self.grown[trial.trial_id]
+        ]
+
+    def _judge(self, waiting: Sequence[Trial]) -> list[Trial]:
+        """Let the best of each rung pass, and return the others."""
+        beaten = []
+        by_id = {trial.trial_id: trial for trial in waiting}
+        for place, rung in self.rungs.items():
+            worst_kept = self.worst_kept(rung)
+            for trial_id, score in rung.items():
+                if trial_id not in by_id or self.grown[trial_id] != place.units:
+                    continue
+                if score >= worst_kept:
+                    self.passed[trial_id] = place.units
+                else:
+                    beaten.append(by_id[trial_id])
+        return beaten
+
+    def _all_made(self, num_made: int) -> bool:
+        return self.num_trials is None or num_made >= self.num_trials
+
+    def _is_full(self, num_running: int) -> bool:
+        return self.max_concurrent is not None and num_running >= self.max_concurrent
+
+
+_LIVE = (Trial.PENDING, Trial.RUNNING, Trial.PAUSED)

@@ -1,0 +1,140 @@
+"""Step-aware halving, played by a controller that has no processes."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ray.tune.experiment import Trial
+
+from profl_ray.tuning.halving import StepHalving
+from profl_ray.tuning.search import search_algorithm
+
+
+@dataclass
+class FakeTrial:
+    trial_id: str
+    ends: list
+    """What it reports at the end of each growing step: accuracy, or accuracy, rounds and bytes."""
+    partition: str = "[1, 1]"
+    status: str = Trial.PENDING
+    steps: int = 0
+
+    def is_finished(self):
+        return self.status in (Trial.TERMINATED, Trial.ERROR)
+
+    def result(self):
+        accuracy, rounds, spent = (*self.ends[self.steps - 1], 10, 100)[:3] if self.steps else (0.0, 0, 0)
+        known = {"units_grown": self.steps, "grown_accuracy": accuracy, "partition": self.partition}
+        return known | {"round": rounds, "spent_bytes": spent}
+
+
+@dataclass
+class FakeController:
+    """Plays trials as Tune does: new ones while there is a place, then whom the scheduler chooses."""
+
+    trials: list
+    scheduler: StepHalving
+    max_concurrent: int = 2
+    made: list = field(default_factory=list)
+    places: set = field(default_factory=set)
+    most_running: int = 0
+
+    def __post_init__(self):
+        self.scheduler.give_place = self.places.discard
+
+    def get_trials(self):
+        return self.made
+
+    def stop_trial(self, trial):
+        trial.status = Trial.TERMINATED
+        self.places.discard(trial.trial_id)
+
+    def play(self):
+        for _ in range(1000):
+            while self.trials and len(self.places) < self.max_concurrent:
+                self.made.append(self.trials.pop(0))
+                self.places.add(self.made[-1].trial_id)
+            while (chosen := self.scheduler.choose_trial_to_run(self)) is not None:
+                chosen.status = Trial.RUNNING
+            running = [trial for trial in self.made if trial.status == Trial.RUNNING]
+            self.most_running = max(self.most_running, len(running))
+            if not running and all(trial.is_finished() for trial in self.made) and not self.trials:
+                return self
+            for trial in running[:1]:
+                trial.steps += 1
+                if trial.steps == len(trial.ends):
+                    self.stop_trial(trial)
+                elif self.scheduler.on_trial_result(self, trial, trial.result()) == "PAUSE":
+                    trial.status = Trial.PAUSED
+        raise AssertionError("nobody goes on, and not all have ended")
+
+
+def play(tmp_path, *trials, factor=4, max_concurrent=2):
+    scheduler = StepHalving(tmp_path, factor, num_trials=len(trials), max_concurrent=max_concurrent)
+    made = [FakeTrial(str(index), *trial) for index, trial in enumerate(trials)]
+    return FakeController(list(made), scheduler, max_concurrent).play().made
+
+
+def ends(*accuracies):
+    return ([(accuracy,) for accuracy in accuracies],)
+
+
+def test_only_the_best_quarter_passes_whoever_comes_first(tmp_path):
+    made = play(tmp_path, *(ends(0.1 * index, 0.1 * index, 0.9) for index in range(8)))
+    assert [trial.steps for trial in made] == [1] * 6 + [2, 3], "two pass, and one of the two"
+
+
+def test_a_trial_is_compared_with_those_that_are_cut_alike(tmp_path):
+    poor = [(*ends(0.1, 0.2), "[2]")]
+    made = play(tmp_path, *(ends(0.5 + index / 10, 0.9) for index in range(4)), *poor)
+    assert [trial.steps for trial in made] == [1, 1, 1, 2, 2]
+
+
+def test_accuracy_first_then_rounds_then_bytes(tmp_path):
+    trials = [([(0.6, *spent), (0.9,)],) for spent in [(10, 100), (11, 90), (10, 99), (10, 101)]]
+    assert [trial.steps for trial in play(tmp_path, *trials)] == [1, 1, 2, 1]
+
+
+def test_settings_that_have_not_mattered_yet_all_stay(tmp_path):
+    made = play(tmp_path, *(ends(0.5, 0.1 * index, 0.9) for index in range(4)))
+    assert [trial.steps for trial in made] == [2, 2, 2, 3]
+
+
+@pytest.mark.parametrize("max_concurrent", [1, 3])
+def test_no_more_run_at_the_same_time_than_allowed(tmp_path, max_concurrent):
+    scheduler = StepHalving(tmp_path, 2, num_trials=9, max_concurrent=max_concurrent)
+    made = [FakeTrial(str(index), *ends(0.1 * index, 0.5, 0.7)) for index in range(9)]
+    assert FakeController(made, scheduler, max_concurrent).play().most_running == max_concurrent
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.sampled_from("ab")), min_size=1
+    ),
+    st.integers(2, 4),
+    st.integers(1, 5),
+)
+def test_every_rung_keeps_its_share_and_the_sweep_ends(tmp_path_factory, trials, factor, max_concurrent):
+    given_trials = [([(float(value),) for value in accuracies], cut) for accuracies, cut in trials]
+    made = play(
+        tmp_path_factory.mktemp("trials"), *given_trials, factor=factor, max_concurrent=max_concurrent
+    )
+    for cut in "ab":
+        for units in range(1, 5):
+            came = [
+                trial for trial in made if trial.partition == cut and len(trial.ends) > units <= trial.steps
+            ]
+            passed = sorted((t.ends[units - 1] for t in came if t.steps > units), reverse=True)
+            num_kept = -(-len(came) // factor)
+            assert len(passed) >= min(num_kept, len(came))
+            assert all(end >= passed[num_kept - 1] for end in passed)
+            beaten = [trial.ends[units - 1] for trial in came if trial.steps == units]
+            assert all(end < passed[-1] for end in beaten)
+
+
+def test_a_trial_that_waits_leaves_its_place_to_the_next():
+    search = search_algorithm("grid", 1, 1)
+    search._live_trials.add("waits")
+    search.give_place("waits")
+    assert not search._live_trials
