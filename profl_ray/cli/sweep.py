@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,12 +41,15 @@ class SchedulerName(StrEnum):
 def sweep(
     space: Space,
     overrides: Overrides = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe, or a YAML file, to start from instead of the space's own.")
+    ] = None,
     search: Annotated[SearchName | None, typer.Option(help="Default: the space's own.")] = None,
     scheduler: Annotated[
         SchedulerName | None,
         typer.Option(
             help="asha stops trials that fall behind at equally many grown units, halving the worse three "
-            "quarters at the end of each step; default: the space's."
+            "quarters at the end of each step, when all are there; default: the space's."
         ),
     ] = None,
     num_samples: Annotated[
@@ -67,8 +71,9 @@ def sweep(
     from profl_ray.tuning.sweep import base_config
     from tune_spaces import find_space
 
+    found = find_space(space)
     request = SweepRequest(
-        space=find_space(space),
+        space=found if recipe is None else replace(found, recipe=recipe),
         overrides=tuple(overrides or ()),
         search=search.value if search else None,
         scheduler=scheduler.value if scheduler else None,

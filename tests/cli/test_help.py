@@ -23,7 +23,15 @@ def test_options_are_documented(profl_ray, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     expected = {
         "run": ("--resume", "--json", "KEY=VALUE"),
-        "sweep": ("--search", "--scheduler", "--num-samples", "--max-concurrent", "--resume", "--json"),
+        "sweep": (
+            "--recipe",
+            "--search",
+            "--scheduler",
+            "--num-samples",
+            "--max-concurrent",
+            "--resume",
+            "--json",
+        ),
         "compare": ("--strategies", "--seeds", "--max-concurrent", "--resume", "--json", "KEY=VALUE"),
         "demo": ("--space", "--storage-root", "--cpus"),
         "memory": ("--model", "--width", "--partition", "--quotas", "--plot", "--json"),

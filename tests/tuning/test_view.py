@@ -90,7 +90,7 @@ def test_tune_gets_back_the_view_of_the_day(watched):
 
 def test_a_trial_that_lost_its_process_is_told_and_goes_on(watched):
     view, lines, _ = watched
-    view.on_trial_result(0, [], trial(1), result())
+    view.on_trial_result(0, [], trial(1), result(share_done=1.0))
     view.on_trial_recover(0, [], trial(1))
     assert lines == ["  lost  seed=1: its process failed or is gone; it goes on from its last round"]
     view.on_trial_complete(0, [], trial(1))
