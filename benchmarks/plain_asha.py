@@ -1,6 +1,6 @@
 """Tune's own ASHA on a space of ours, beside `--scheduler halving`: it compares trials at equal rounds.
 
-    python benchmarks/plain_asha.py SPACE [FACTOR [GRACE]] [key=value ...]
+    python benchmarks/plain_asha.py SPACE [FACTOR [GRACE]] [recipe=RECIPE] [key=value ...]
 
 Rungs at GRACE (default 10), GRACE x FACTOR (4), ... rounds by the accuracy of whatever sub-model a trial has
 then; all else, the sharing of rounds too, as in `profl-ray sweep`. Prints one JSON object.
@@ -34,9 +34,12 @@ def main():
     name, *rest = sys.argv[1:]
     numbers = [int(word) for word in rest if word.isdigit()]
     factor, grace = (*numbers, 4, 10)[0], (*numbers[1:], 10)[0]
+    changes = [word for word in rest if "=" in word]
     space = find_space(name)
-    overrides = (*space.overrides, *(word for word in rest if "=" in word))
-    space = dataclasses.replace(space, overrides=overrides)
+    for recipe in [word.removeprefix("recipe=") for word in changes if word.startswith("recipe=")]:
+        space = dataclasses.replace(space, recipe=recipe)
+        changes.remove(f"recipe={recipe}")
+    space = dataclasses.replace(space, overrides=(*space.overrides, *changes))
 
     def plain(*_arguments):
         return PlainASHA(
