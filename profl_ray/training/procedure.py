@@ -60,9 +60,15 @@ class Procedure(ABC):
         loss = self.loss(model, images, labels)
         loss.backward()
         if self.max_gradient_norm is not None:
-            nn.utils.clip_grad_norm_(_trained(model), self.max_gradient_norm)
+            nn.utils.clip_grad_norm_(_parameters_of(optimizer), self.max_gradient_norm)
         optimizer.step()
         return loss.detach()
+
+
+def _parameters_of(optimizer: torch.optim.Optimizer | LeanSGD) -> list[Tensor]:
+    if isinstance(optimizer, LeanSGD):
+        return optimizer.parameters
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:

@@ -18,8 +18,9 @@ class LeanSGD:
     def __init__(
         self, parameters: Iterable[Tensor], learning_rate: float, momentum: float, weight_decay: float
     ) -> None:
-        self._parameters = list(parameters)
-        self._momenta: list[Tensor | None] = [None] * len(self._parameters)
+        self.parameters = list(parameters)
+        """What it trains."""
+        self._momenta: list[Tensor | None] = [None] * len(self.parameters)
         self._learning_rate = learning_rate
         self._momentum = momentum
         self._weight_decay = weight_decay
@@ -27,17 +28,17 @@ class LeanSGD:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Let go of the gradients."""
         assert set_to_none, "gradients are never kept as zeros here"
-        for parameter in self._parameters:
+        for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
         """Do one step in place; parameters without a gradient stay."""
-        indices = [index for index, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        indices = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
         momenta = [self._momenta[index] for index in indices]
         sgd(
-            [self._parameters[index] for index in indices],
-            [gradient for index in indices if (gradient := self._parameters[index].grad) is not None],
+            [self.parameters[index] for index in indices],
+            [gradient for index in indices if (gradient := self.parameters[index].grad) is not None],
             momenta,
             fused=True,
             weight_decay=self._weight_decay,
