@@ -7,15 +7,18 @@ RUN := $(VENV)/bin/python
 # Quiet installs: no progress bars, no advice about pip itself.
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check install --editable
 
+# What `make bench` compares with has a Ray of its own, and so an environment of its own (with our PyTorch).
+PEERS := benchmarks/peers/.venv
+
 # Two at a time: more would need half a gigabyte each.
 FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e and not cluster" -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults fuzz cluster-test lint ui clean
+.PHONY: help demo test test-fast faults fuzz cluster-test bench lint ui clean
 
 help: ## list the targets
 	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed ## install, start a local Ray, sweep, write the report, stop Ray
 	@$(RUN) -m profl_ray demo
@@ -37,6 +40,9 @@ cluster-test: $(VENV)/.installed-dev ## several nodes, one of them lost, MLflow 
 fuzz: $(VENV)/.installed-dev ## damaged and made-up input by the ten thousands: about 10 minutes
 	@$(RUN) -m pytest tests/fuzz --hypothesis-profile=many --fuzz-table docs/results/fuzz.md
 
+bench: $(VENV)/.installed-dev $(PEERS)/.installed ## Flower, pfl, a hand-written loop and profl-ray, one after another: about 10 minutes
+	@$(RUN) benchmarks/peers/bench.py --write docs/results/performance.md
+
 lint: $(VENV)/.installed-dev ## ruff and mypy
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
@@ -46,7 +52,7 @@ ui: $(VENV)/.installed ## show the runs in the MLflow UI (Ctrl-C ends it)
 	@$(RUN) -m profl_ray ui
 
 clean: ## remove .venv, caches and builds (keeps runs/)
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -66,3 +72,11 @@ $(VENV)/.installed-dev: pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) ".[dev]"
 	@touch $(VENV)/.installed $@
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt $(VENV)/.installed-dev
+	@echo "installing Flower and pfl into $(PEERS) (1 minute, 350 MB, once) ..."
+	@$(RUN) -m venv $(PEERS)
+	@$(RUN) -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $(PEERS)/project.pth
+	@mv $(PEERS)/project.pth "$$($(PEERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
+	@$(PEERS)/bin/python -m pip --quiet --disable-pip-version-check install -r $<
+	@touch $@
