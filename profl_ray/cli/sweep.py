@@ -48,8 +48,8 @@ def sweep(
     scheduler: Annotated[
         SchedulerName | None,
         typer.Option(
-            help="asha stops trials that fall behind at equally many grown units, halving the worse three "
-            "quarters at the end of each step, when all are there; default: the space's."
+            help="asha stops trials that fall behind at equally many grown units, halving the worse half "
+            "(then two thirds, ...) at the end of each step, when all are there; default: the space's."
         ),
     ] = None,
     num_samples: Annotated[

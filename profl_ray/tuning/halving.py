@@ -13,13 +13,15 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
-from profl_ray.tuning.rungs import GrownRungs
+from profl_ray.tuning.rungs import GrownRungs, Rung, worst_kept
 from profl_ray.tuning.trial import TIME
 
 
 class StepHalving(GrownRungs):
-    """Keeps the best 1 / `reduction_factor` of the trials at the end of each growing step; ties at the border
-    all stay, since settings that have not mattered yet cannot be told apart.
+    """Keeps the best half of the trials at the end of the first growing step, a third at the end of the
+    second, a quarter at the third and so on: a small sub-model tells least of the complete one.
+
+    Ties at the border all stay, since settings that have not mattered yet cannot be told apart.
     """
 
     same_partition = True
@@ -27,7 +29,6 @@ class StepHalving(GrownRungs):
     def __init__(
         self,
         trials: Path,
-        reduction_factor: int = 4,
         num_trials: int | None = None,
         max_concurrent: int | None = None,
         give_place: Callable[[str], None] = lambda trial_id: None,
@@ -37,7 +38,7 @@ class StepHalving(GrownRungs):
         num_trials: how many there will be; None: unknown (a search that waits for results), so that a rung
         is judged whenever nobody trains. give_place: told the id of a trial that waits from now on.
         """
-        super().__init__(trials, reduction_factor)
+        super().__init__(trials)
         self.num_trials = num_trials
         self.max_concurrent = max_concurrent
         self.give_place = give_place
@@ -89,15 +90,19 @@ class StepHalving(GrownRungs):
         beaten = []
         by_id = {trial.trial_id: trial for trial in waiting}
         for place, rung in self.rungs.items():
-            worst_kept = self.worst_kept(rung)
+            lowest = worst_kept(rung, self._factor(place))
             for trial_id, score in rung.items():
                 if trial_id not in by_id or self.grown[trial_id] != place.units:
                     continue
-                if score >= worst_kept:
+                if score >= lowest:
                     self.passed[trial_id] = place.units
                 else:
                     beaten.append(by_id[trial_id])
         return beaten
+
+    def _factor(self, place: Rung) -> int:
+        alike = [other.units for other in self.rungs if other.partition == place.partition]
+        return 1 + sum(units <= place.units for units in alike)
 
     def _all_made(self, num_made: int) -> bool:
         return self.num_trials is None or num_made >= self.num_trials

@@ -58,14 +58,8 @@ class GrownRungs(FIFOScheduler):
         if units <= self.grown.get(trial.trial_id, 0):
             return TrialScheduler.CONTINUE
         rung = self._note(trial.trial_id, units, result)
-        return (
-            TrialScheduler.CONTINUE if rung[trial.trial_id] >= self.worst_kept(rung) else TrialScheduler.STOP
-        )
-
-    def worst_kept(self, rung: dict[str, Score]) -> Score:
-        """Return the lowest score that passes a rung."""
-        num_kept = -(-len(rung) // self.reduction_factor)  # rounded up: the first to come goes on
-        return sorted(rung.values(), reverse=True)[num_kept - 1]
+        passes = rung[trial.trial_id] >= worst_kept(rung, self.reduction_factor)
+        return TrialScheduler.CONTINUE if passes else TrialScheduler.STOP
 
     def _note(self, trial_id: str, units: int, result: dict[str, Any]) -> dict[str, Score]:
         """Enter a trial by what it reported, and return its rung."""
@@ -94,3 +88,9 @@ class GrownRungs(FIFOScheduler):
                 if accuracy is not None and folder.name != but:
                     score = Score(accuracy, -record.round, -spent_bytes)
                     self._enter(folder.name, record.units_grown, partition, score)
+
+
+def worst_kept(rung: dict[str, Score], factor: int) -> Score:
+    """Return the lowest score among the best 1 / `factor` of a rung."""
+    num_kept = -(-len(rung) // factor)  # rounded up: the first to come goes on
+    return sorted(rung.values(), reverse=True)[num_kept - 1]

@@ -56,7 +56,7 @@ def make_scheduler(
     """Return Tune's scheduler; `trials` is the folder of the trials' run folders.
 
     fifo: all trials to their end; asha: the best half at equal numbers of grown units, however the network
-    is cut; halving: the best quarter of those that are cut alike, at the end of a step.
+    is cut; halving: the best of those that are cut alike, at the end of a step, when all are there.
     """
     if scheduler == "fifo":
         return FIFOScheduler()

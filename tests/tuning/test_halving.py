@@ -70,8 +70,8 @@ class FakeController:
         raise AssertionError("nobody goes on, and not all have ended")
 
 
-def play(tmp_path, *trials, factor=4, max_concurrent=2):
-    scheduler = StepHalving(tmp_path, factor, num_trials=len(trials), max_concurrent=max_concurrent)
+def play(tmp_path, *trials, max_concurrent=2):
+    scheduler = StepHalving(tmp_path, num_trials=len(trials), max_concurrent=max_concurrent)
     made = [FakeTrial(str(index), *trial) for index, trial in enumerate(trials)]
     return FakeController(list(made), scheduler, max_concurrent).play().made
 
@@ -80,30 +80,30 @@ def ends(*accuracies):
     return ([(accuracy,) for accuracy in accuracies],)
 
 
-def test_only_the_best_quarter_passes_whoever_comes_first(tmp_path):
-    made = play(tmp_path, *(ends(0.1 * index, 0.1 * index, 0.9) for index in range(8)))
-    assert [trial.steps for trial in made] == [1] * 6 + [2, 3], "two pass, and one of the two"
+def test_half_pass_then_a_third_then_a_quarter_whoever_comes_first(tmp_path):
+    made = play(tmp_path, *(ends(*[0.05 * index] * 3, 0.9) for index in range(12)))
+    assert [trial.steps for trial in made] == [1] * 6 + [2] * 4 + [3, 4]
 
 
 def test_a_trial_is_compared_with_those_that_are_cut_alike(tmp_path):
     poor = [(*ends(0.1, 0.2), "[2]")]
     made = play(tmp_path, *(ends(0.5 + index / 10, 0.9) for index in range(4)), *poor)
-    assert [trial.steps for trial in made] == [1, 1, 1, 2, 2]
+    assert [trial.steps for trial in made] == [1, 1, 2, 2, 2]
 
 
 def test_accuracy_first_then_rounds_then_bytes(tmp_path):
     trials = [([(0.6, *spent), (0.9,)],) for spent in [(10, 100), (11, 90), (10, 99), (10, 101)]]
-    assert [trial.steps for trial in play(tmp_path, *trials)] == [1, 1, 2, 1]
+    assert [trial.steps for trial in play(tmp_path, *trials)] == [2, 1, 2, 1]
 
 
 def test_settings_that_have_not_mattered_yet_all_stay(tmp_path):
-    made = play(tmp_path, *(ends(0.5, 0.1 * index, 0.9) for index in range(4)))
-    assert [trial.steps for trial in made] == [2, 2, 2, 3]
+    made = play(tmp_path, *(ends(0.5, 0.1 * index, 0.9) for index in range(3)))
+    assert [trial.steps for trial in made] == [2, 2, 3]
 
 
 @pytest.mark.parametrize("max_concurrent", [1, 3])
 def test_no_more_run_at_the_same_time_than_allowed(tmp_path, max_concurrent):
-    scheduler = StepHalving(tmp_path, 2, num_trials=9, max_concurrent=max_concurrent)
+    scheduler = StepHalving(tmp_path, num_trials=9, max_concurrent=max_concurrent)
     made = [FakeTrial(str(index), *ends(0.1 * index, 0.5, 0.7)) for index in range(9)]
     assert FakeController(made, scheduler, max_concurrent).play().most_running == max_concurrent
 
@@ -112,21 +112,18 @@ def test_no_more_run_at_the_same_time_than_allowed(tmp_path, max_concurrent):
     st.lists(
         st.tuples(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.sampled_from("ab")), min_size=1
     ),
-    st.integers(2, 4),
     st.integers(1, 5),
 )
-def test_every_rung_keeps_its_share_and_the_sweep_ends(tmp_path_factory, trials, factor, max_concurrent):
+def test_every_rung_keeps_its_share_and_the_sweep_ends(tmp_path_factory, trials, max_concurrent):
     given_trials = [([(float(value),) for value in accuracies], cut) for accuracies, cut in trials]
-    made = play(
-        tmp_path_factory.mktemp("trials"), *given_trials, factor=factor, max_concurrent=max_concurrent
-    )
+    made = play(tmp_path_factory.mktemp("trials"), *given_trials, max_concurrent=max_concurrent)
     for cut in "ab":
         for units in range(1, 5):
             came = [
                 trial for trial in made if trial.partition == cut and len(trial.ends) > units <= trial.steps
             ]
             passed = sorted((t.ends[units - 1] for t in came if t.steps > units), reverse=True)
-            num_kept = -(-len(came) // factor)
+            num_kept = -(-len(came) // (units + 1))
             assert len(passed) >= min(num_kept, len(came))
             assert all(end >= passed[num_kept - 1] for end in passed)
             beaten = [trial.ends[units - 1] for trial in came if trial.steps == units]

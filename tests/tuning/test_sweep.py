@@ -241,7 +241,7 @@ def test_halving_lets_trials_wait_for_one_another(local_ray, root, search):
     assert whole and all(grown[trial.run_id] == 4 for trial in whole)
     if search == "grid":
         (best,) = whole
-        assert sorted(grown.values()) == [1, 1, 1, 4]
+        assert sorted(grown.values()) == [1, 1, 2, 4]
         assert outcome.best_settings == settings_of(best) == {"training.learning_rate": 0.1}
         stopped = [trial for trial in sweep.trials if trial is not best]
         assert all((trial.status, trial.outcome) == ("KILLED", "stopped") for trial in stopped)
