@@ -37,6 +37,10 @@ MISTAKES = {
     "MLflow address": (("run", "digits_tiny", "tracking.uri=there"), "is no MLflow tracking address"),
     "space": (("sweep", "freezin"), "unknown search space 'freezin'; did you mean 'freezing'?"),
     "sweep key": (("sweep", "freezing", "nokey=1"), "unknown key 'nokey'"),
+    "sweep recipe": (
+        ("sweep", "freezing", "--recipe", "digits_tinny"),
+        "unknown recipe 'digits_tinny'; did you mean",
+    ),
     "sweep recipe value": (
         ("sweep", "freezing", "freezing.max_rounds=1"),
         "min_rounds=6 is above max_rounds=1",
