@@ -17,6 +17,8 @@ from profl_ray.memory.need import MIB
 _NO_MEMORY = (
     "can't allocate memory",
     "bad_alloc",
+    # No memory for a thread's stack.
+    "Resource temporarily unavailable",
     # oneDNN does not say why it failed; in a loop that runs without a cap it does not.
     "could not create a primitive",
     "could not execute a primitive",

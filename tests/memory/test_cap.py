@@ -77,6 +77,7 @@ def test_training_beyond_the_cap_fails_and_can_go_on_afterwards(make_task: MakeT
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
+        (RuntimeError("Resource temporarily unavailable"), True),
         (torch.OutOfMemoryError("CUDA out of memory"), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."), True),
         (RuntimeError("could not create a primitive"), True),
