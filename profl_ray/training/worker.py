@@ -70,8 +70,8 @@ class DeviceWorker:
     def __init__(self, data: ImageData, split: DataSplit, settings: WorkerSettings) -> None:
         # One thread: sums of several threads depend on their number.
         torch.set_num_threads(1)
-        # Autograd starts its threads at the first backward pass: eight, if anything was estimated before. Their
-        # stacks, 8 MiB each, would be taken from the first device's quota, and stop it here and not there.
+        # Autograd starts its threads at the first backward pass: eight, if anything was estimated before.
+        # Their stacks, 8 MiB each, would count as the first device's memory, and stop it here and not there.
         torch.ones(1, requires_grad=True).sum().backward()
         self.data = data
         self.split = split
