@@ -2,7 +2,8 @@
 
     python benchmarks/peers/bench.py [--small] [--only NAME ...] [--folder FOLDER] [--write PAGE]
 
-Prints a table; with --write (docs/results/performance.md), it goes between two marks in the page.
+All run twice, in turn. Prints a table; with --write (docs/results/performance.md), it goes between two
+marks in the page.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +28,8 @@ WORKLOADS = [
     Workload("1,000 devices x 60 images, 100 a round", 1000, 60, 100, 10),
 ]
 SMALL = [Workload("20 devices x 60 images, 4 a round", 20, 60, 4, 4)]
+NUM_TURNS = 2
+"""How often all contestants run, one after another: the machine's speed changes while they do."""
 NUM_WARM = 2
 """First rounds that are left out."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -60,17 +63,26 @@ class Outcome:
 
     name: str
     version: str
-    round_seconds: float
-    """Median of the steady rounds."""
-    spread_seconds: tuple[float, float]
+    seconds: list[float]
+    """Of the steady rounds."""
     accuracy: float
     own_mib: float
     """Most PSS of its processes together, without Ray's own."""
     ray_mib: float
     """What Ray itself took at that moment."""
-    local_seconds: float | None
-    """Of profl-ray: seconds a round that its two actors spend on devices, halved."""
+    local: list[float]
+    """Of profl-ray: seconds of the steady rounds that its two actors spend on devices, halved."""
     by_process_mib: dict[str, float]
+
+    @property
+    def round_seconds(self) -> float:
+        """Median of the steady rounds."""
+        return statistics.median(self.seconds)
+
+    def with_another(self, other: "Outcome") -> "Outcome":
+        """Return both runs of a contestant as one: all rounds, the larger memory."""
+        larger = max(self, other, key=lambda outcome: outcome.own_mib)
+        return replace(larger, seconds=self.seconds + other.seconds, local=self.local + other.local)
 
 
 def run(contestant: Contestant, folder: Path) -> Outcome:
@@ -107,16 +119,13 @@ def run(contestant: Contestant, folder: Path) -> Outcome:
     if any(process.returncode for process in processes):
         raise SystemExit(f"{contestant.name} failed: see {', '.join(map(str, logs))}")
     result = json.loads(output.splitlines()[-1])
-    steady = result["seconds"][NUM_WARM:]
-    local = result.get("local")
     return Outcome(
         contestant.name,
         result["version"],
-        statistics.median(steady),
-        (min(steady), max(steady)),
+        result["seconds"][NUM_WARM:],
         result["accuracy"],
         *max(watch.samples_mib, default=(0.0, 0.0)),
-        statistics.median(local[NUM_WARM:]) / 2 if local else None,
+        [seconds / 2 for seconds in result.get("local", [])[NUM_WARM:]],
         watch.by_process_mib,
     )
 
@@ -140,7 +149,7 @@ def table(results: dict[str, list[Outcome]]) -> str:
         for one in outcomes:
             ratio = f"{one.round_seconds / floor.round_seconds:.2f}" if floor else ""
             memory = f"{one.own_mib / flower.own_mib:.2f}" if flower else ""
-            low, high = one.spread_seconds
+            low, high = min(one.seconds), max(one.seconds)
             lines.append(
                 f"| {workload} | {one.name} {one.version} | {one.round_seconds:.3f} | {low:.3f}..{high:.3f} "
                 f"| {ratio} | {one.accuracy:.3f} | {one.own_mib:.0f} | {memory} | "
@@ -172,19 +181,23 @@ def main() -> None:
         for index, workload in enumerate(SMALL if arguments.small else WORKLOADS):
             place = folder / str(index)
             _prepare(workload, place)
-            results[workload.name] = []
-            for contestant in CONTESTANTS:
-                if contestant.name not in arguments.only:
-                    continue
-                print(f"{workload.name}: {contestant.name} ...", file=sys.stderr, flush=True)
-                results[workload.name].append(run(contestant, place))
+            outcomes: dict[str, Outcome] = {}
+            for _ in range(NUM_TURNS):
+                for contestant in CONTESTANTS:
+                    if contestant.name not in arguments.only:
+                        continue
+                    print(f"{workload.name}: {contestant.name} ...", file=sys.stderr, flush=True)
+                    outcome, before = run(contestant, place), outcomes.get(contestant.name)
+                    outcomes[contestant.name] = before.with_another(outcome) if before else outcome
+            results[workload.name] = list(outcomes.values())
         kept = {name: [vars(outcome) for outcome in outcomes] for name, outcomes in results.items()}
         (folder / "results.json").write_text(json.dumps(kept, indent=1))
     print(table(results))
     for outcomes in results.values():
         for outcome in outcomes:
-            if outcome.local_seconds is not None:
-                print(f"{outcome.name}: {outcome.local_seconds:.3f} s a round of each actor's are local work")
+            if outcome.local:
+                local = statistics.median(outcome.local)
+                print(f"{outcome.name}: {local:.3f} s a round of each actor's are local work")
     if arguments.write:
         write(arguments.write, table(results))
 
