@@ -47,8 +47,6 @@ class StepHalving(GrownRungs):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let a trial wait that has come to the end of a growing step."""
-        if not self.recalled:
-            self._recall(but="")
         units = int(result[TIME])
         if units > self.grown.get(trial.trial_id, 0):
             self._note(trial.trial_id, units, result)
@@ -63,27 +61,25 @@ class StepHalving(GrownRungs):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Return a new trial, or one that waited and may go on; judge the rungs when all wait."""
+        if not self.recalled:
+            self._recall(but="")
         trials = list(tune_controller.get_trials())
-        by_status = {status: [t for t in trials if t.status == status] for status in _LIVE}
-        if by_status[Trial.PENDING]:
-            return by_status[Trial.PENDING][0]
-        if by_status[Trial.RUNNING] and self._is_full(len(by_status[Trial.RUNNING])):
-            return None
-        waiting = by_status[Trial.PAUSED]
-        if not self._may_go_on(waiting):
-            if by_status[Trial.RUNNING] or not self._all_made(len(trials)):
-                return None  # Others can still come to a rung.
-            for trial in self._judge(waiting):
-                tune_controller.stop_trial(trial)
+        live = {status: [t for t in trials if t.status == status] for status in _LIVE}
+        waiting = live[Trial.PAUSED]
+        passed = self._may_go_on(waiting)
+        if passed and not self._is_full(len(live[Trial.PENDING]) + len(live[Trial.RUNNING])):
+            return passed[0]
+        if live[Trial.PENDING]:
+            return live[Trial.PENDING][0]
+        if live[Trial.RUNNING] or not self._all_made(len(trials)):
+            return None  # Others can still come to a rung.
+        for trial in self._judge(waiting):
+            tune_controller.stop_trial(trial)
         return next(iter(self._may_go_on(waiting)), None)
 
     def _may_go_on(self, waiting: Sequence[Trial]) -> list[Trial]:
-        return [
-            trial
-            for trial in waiting
-            if trial.status == Trial.PAUSED
-            and self.passed.get(trial.trial_id, 0) >= self.grown[trial.trial_id]
-        ]
+        passed = [t for t in waiting if self.passed.get(t.trial_id, 0) >= self.grown.get(t.trial_id, 0)]
+        return [trial for trial in passed if trial.status == Trial.PAUSED]
 
     def _judge(self, waiting: Sequence[Trial]) -> list[Trial]:
         """Let the best of each rung pass, and return the others."""

@@ -135,3 +135,9 @@ def test_a_trial_that_waits_leaves_its_place_to_the_next():
     search._live_trials.add("waits")
     search.give_place("waits")
     assert not search._live_trials
+
+
+def test_a_restored_trial_that_waits_at_no_rung_goes_on(tmp_path):
+    trial = FakeTrial("0", [(0.1,), (0.2,)], status=Trial.PAUSED)
+    scheduler = StepHalving(tmp_path, num_trials=2)
+    assert scheduler.choose_trial_to_run(FakeController([], scheduler, made=[trial])) is trial
