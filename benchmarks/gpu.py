@@ -87,7 +87,7 @@ def plain_loop(case: Case) -> Callable[[], None]:
     def one_pass() -> None:
         order = torch.randperm(len(labels), device=case.device)
         for batch in order.split(case.batch_size):
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             inputs = images[batch].contiguous(memory_format=torch.channels_last)
             functional.cross_entropy(model(inputs), labels[batch]).backward()
             optimizer.step()
@@ -144,7 +144,7 @@ class _Step:
         self.stream.wait_stream(torch.cuda.current_stream())
 
         def step() -> None:
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             inputs = self.images[self.batch].contiguous(memory_format=torch.channels_last)
             functional.cross_entropy(self.model(inputs), self.labels[self.batch]).backward()
             optimizer.step()

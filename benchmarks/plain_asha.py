@@ -11,12 +11,11 @@ import json
 import sys
 from unittest.mock import patch
 
-from ray.tune.schedulers import ASHAScheduler
-
-import profl_ray.fleet  # noqa: F401  First: it sets what Ray reads when it is imported.
 from profl_ray.fleet.ray_session import ray_session
 from profl_ray.tuning import SweepRequest, run_sweep, search
 from tune_spaces import find_space
+
+from ray.tune.schedulers import ASHAScheduler  # isort: skip  # After the fleet's room, which sets what Ray reads.
 
 
 class PlainASHA(ASHAScheduler):

@@ -21,8 +21,8 @@ from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
 
 KEPT_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
 """For the C library: keep a batch's freed tensors for the next, from the first device on. Given back to the
-system and taken anew, they cost 70,000 page faults and 0.1 s a second of training in every other actor. These
-are the most that the library comes to by itself; more would weaken the cap (docs/memory.md)."""
+system and taken anew, they cost page faults in every batch. These are the most that the library comes to by
+itself; more would weaken the cap (docs/memory.md)."""
 
 
 class RayFleet:

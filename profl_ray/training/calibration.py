@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from profl_ray.training.procedure import Procedure
-from profl_ray.training.sgd import LeanSGD
+from profl_ray.training.sgd import Stepper
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Calibration(Procedure):
                 layer.momentum = None
 
     def make_lean_optimizer(self, model: nn.Module) -> None:
-        """Do as `make_optimizer` does."""
+        """Begin likewise: this pass has no optimizer of either kind."""
         self.make_optimizer(model)
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -31,11 +31,7 @@ class Calibration(Procedure):
 
     @torch.no_grad()
     def train_batch(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer | LeanSGD | None,
-        images: Tensor,
-        labels: Tensor,
+        self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor
     ) -> Tensor:
         """Run the batch forward in training mode."""
         return self.loss(model, images, labels)

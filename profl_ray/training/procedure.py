@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from profl_ray.training.sgd import LeanSGD
+from profl_ray.training.sgd import LeanSGD, Stepper
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,11 @@ class Procedure(ABC):
         return LeanSGD(_trained(model), self.learning_rate, self.momentum, self.weight_decay)
 
     def train_batch(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer | LeanSGD | None,
-        images: Tensor,
-        labels: Tensor,
+        self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor
     ) -> Tensor:
         """Do one optimizer step and return the loss, detached."""
         assert optimizer is not None
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss = self.loss(model, images, labels)
         loss.backward()
         if self.max_gradient_norm is not None:
@@ -65,7 +61,7 @@ class Procedure(ABC):
         return loss.detach()
 
 
-def _parameters_of(optimizer: torch.optim.Optimizer | LeanSGD) -> list[Tensor]:
+def _parameters_of(optimizer: Stepper) -> list[Tensor]:
     if isinstance(optimizer, LeanSGD):
         return optimizer.parameters
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -25,9 +25,8 @@ class LeanSGD:
         self._momentum = momentum
         self._weight_decay = weight_decay
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Let go of the gradients."""
-        assert set_to_none, "gradients are never kept as zeros here"
+    def zero_grad(self) -> None:
+        """Let go of the gradients, as torch's optimizers do."""
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -50,3 +49,7 @@ class LeanSGD:
         )
         for index, momentum in zip(indices, momenta, strict=True):
             self._momenta[index] = momentum
+
+
+Stepper = torch.optim.Optimizer | LeanSGD
+"""What a batch is stepped with: torch's where a tool asks for it, the lean one on devices."""

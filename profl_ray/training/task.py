@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from profl_ray.models import Network, state_tensors
 from profl_ray.training.layout import Layout
 from profl_ray.training.procedure import Procedure
-from profl_ray.training.sgd import LeanSGD
+from profl_ray.training.sgd import Stepper
 
 
 class ModelPlan(Protocol):
@@ -80,11 +80,7 @@ class LocalTask:
         return self.procedure.make_optimizer(model)
 
     def train_batch(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer | LeanSGD | None,
-        images: Tensor,
-        labels: Tensor,
+        self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor
     ) -> Tensor:
         """Do one local step and return its loss, detached."""
         return self.procedure.train_batch(model, optimizer, images, labels)

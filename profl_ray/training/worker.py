@@ -90,6 +90,7 @@ class DeviceWorker:
     def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
         """Train the group's devices in their order and sum what they send back."""
         results = (self._train_device(order, each, states[each.task_index]) for each in order.devices)
+        # The first device's sums are taken as they are: nobody else holds them.
         total = next(results, GroupResult(order.index))
         for result in results:
             total.absorb(result)

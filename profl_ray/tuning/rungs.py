@@ -34,17 +34,16 @@ class Score(NamedTuple):
 
 
 class GrownRungs(FIFOScheduler):
-    """Stops a trial that is not among the best 1 / `reduction_factor` of those at its rung so far."""
+    """Stops a trial that is not among the best half of those at its rung so far."""
 
     same_partition = False
     """Compare only trials that cut the network alike. At the end of a step they hold the same sub-model; at
     equal units of other cuts, sub-models with other output modules."""
 
-    def __init__(self, trials: Path, reduction_factor: int = 2) -> None:
+    def __init__(self, trials: Path) -> None:
         """Follow the trials whose run folders are, or will be, in `trials`, named after the trial's id."""
         super().__init__()
         self.trials = trials
-        self.reduction_factor = reduction_factor
         self.recalled = False
         self.rungs: dict[Rung, dict[str, Score]] = {}
         """By rung: the score of each trial that came there, by trial id."""
@@ -58,7 +57,7 @@ class GrownRungs(FIFOScheduler):
         if units <= self.grown.get(trial.trial_id, 0):
             return TrialScheduler.CONTINUE
         rung = self._note(trial.trial_id, units, result)
-        passes = rung[trial.trial_id] >= worst_kept(rung, self.reduction_factor)
+        passes = rung[trial.trial_id] >= worst_kept(rung, factor=2)
         return TrialScheduler.CONTINUE if passes else TrialScheduler.STOP
 
     def _note(self, trial_id: str, units: int, result: dict[str, Any]) -> dict[str, Score]:

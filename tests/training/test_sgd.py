@@ -18,7 +18,7 @@ def weights_after(make_optimizer, steps=5):
     weights[0].data = weights[0].data.contiguous(memory_format=torch.channels_last)
     optimizer = make_optimizer(weights)
     for _ in range(steps):
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         for weight in weights[:3]:  # The last never gets a gradient.
             weight.grad = torch.randn(weight.shape, generator=generator).to(weight.dtype)
         optimizer.step()

@@ -1,5 +1,7 @@
 """Short sweeps on digits."""
 
+import json
+
 from profl_ray.config import load_experiment
 from profl_ray.tuning import SearchSpace
 
@@ -25,3 +27,11 @@ def config(root, *overrides):
 def space(root, parameters, *overrides, **options):
     changes = (*SHORT, f"storage.root={root}", *overrides)
     return SearchSpace("short", "a short sweep", "digits_tiny", parameters, overrides=changes, **options)
+
+
+def silent(_text):
+    pass
+
+
+def settings_of(trial):
+    return {key: json.loads(value) for key, value in trial.settings.items()}

@@ -15,7 +15,7 @@ from profl_ray.tracking import KIND_TAG, read_run, read_sweep
 from profl_ray.tuning import Choice, Range, SweepRequest, resume_sweep, run_sweep
 from profl_ray.tuning.sweep import base_config
 
-from .kit import config, space
+from .kit import config, settings_of, silent, space
 
 pytestmark = pytest.mark.ray
 
@@ -23,10 +23,6 @@ PARTITIONS = ([2, 2], [1, 3])
 AFFORDABLE, UNAFFORDABLE = [2, 2], [4]
 """One block is full training."""
 QUOTAS = ("federation.quotas.low_fraction=0.95", "federation.quotas.high_fraction=0.99")
-
-
-def silent(_text):
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +33,6 @@ def grid(local_ray, root):
     lines = []
     outcome = run_sweep(request, lines.append)
     return request, outcome, read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id), lines
-
-
-def settings_of(trial):
-    return {key: json.loads(value) for key, value in trial.settings.items()}
 
 
 @cache
@@ -224,31 +216,6 @@ def test_asha_stops_a_hopeless_trial_and_the_best_is_a_whole_one(local_ray, root
     assert outcome.best_settings == {"training.learning_rate": 0.1}
     assert outcome.best_accuracy == good.summary["final_accuracy"]
     assert outcome.num_failed == 0 and sweep.status == "FINISHED"
-
-
-@pytest.mark.parametrize("search", ["grid", "optuna"])
-def test_halving_lets_trials_wait_for_one_another(local_ray, root, search):
-    """The best comes last, and nothing is trained for those before it beyond the first rung."""
-    rates = Choice.of(1e-9, 1e-8, 0.01, 0.1)
-    made = space(root, {"training.learning_rate": rates}, "model.partition=[1,1,2]", "freezing.rounds=2")
-    request = SweepRequest(made, search=search, num_samples=4, scheduler="halving", max_concurrent=2)
-    lines = []
-    outcome = run_sweep(request, lines.append)
-    assert (outcome.num_trials, outcome.num_failed) == (4, 0)
-    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
-    grown = {trial.run_id: max(value for _, value in trial.history["units_grown"]) for trial in sweep.trials}
-    whole = [trial for trial in sweep.trials if trial.outcome == "finished"]
-    assert whole and all(grown[trial.run_id] == 4 for trial in whole)
-    if search == "grid":
-        (best,) = whole
-        assert sorted(grown.values()) == [1, 1, 2, 4]
-        assert outcome.best_settings == settings_of(best) == {"training.learning_rate": 0.1}
-        stopped = [trial for trial in sweep.trials if trial is not best]
-        assert all((trial.status, trial.outcome) == ("KILLED", "stopped") for trial in stopped)
-        assert sum("stopped" in line for line in lines) == 3
-        overrides = ("model.partition=[1,1,2]", "freezing.rounds=2", "training.learning_rate=0.1")
-        alone = Driver(config(root, *overrides), RunIdentity(root / "alone", "alone")).run()
-        assert best.tags["profl_ray.weights_sha256"] == alone["weights_sha256"]
 
 
 @pytest.mark.parametrize("search", ["random", "optuna"])
