@@ -10,6 +10,7 @@ import pytest
 import tune_spaces
 from profl_ray.config.load import load_experiment
 from profl_ray.errors import UserError
+from profl_ray.memory import KeptFacts
 from profl_ray.models import find_family
 from profl_ray.server.experiment import make_network
 from profl_ray.tuning import Choice, Range
@@ -63,7 +64,7 @@ def test_every_combination_is_a_valid_configuration(name):
         # As it arrives in a trial: through Tune, as text.
         travelled = decode({key: encode(value) for key, value in settings.items()})
         trial = space.configure(config, travelled)
-        network = make_network(trial, (3, 32, 32), 10)
+        network = make_network(trial, (3, 32, 32), 10, KeptFacts())
         assert sum(network.partition) == num_units
 
 

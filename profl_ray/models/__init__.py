@@ -1,6 +1,6 @@
 """Networks as sequences of units, their partitions into blocks, and the sub-models that are trained."""
 
-from profl_ray.models.initialise import initialise, state_tensors
+from profl_ray.models.initialise import initialise, materialise, state_tensors
 from profl_ray.models.network import Network
 from profl_ray.models.partition import balanced_partition, check_partition
 from profl_ray.models.registry import FAMILIES, find_family
@@ -24,5 +24,6 @@ __all__ = [
     "check_partition",
     "find_family",
     "initialise",
+    "materialise",
     "state_tensors",
 ]

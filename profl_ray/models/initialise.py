@@ -15,6 +15,21 @@ def state_tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in module.state_dict().items() if not name.endswith(NOT_STATE)}
 
 
+def materialise(module: nn.Module, device: torch.device) -> nn.Module:
+    """Give a module built on the device "meta" memory on `device`; return it, its values undefined.
+
+    `module.to_empty` does the same, and imports a part of the compiler to ask what an empty tensor is like:
+    half a second and 30 MiB in every client actor.
+    """
+    for layer in module.modules():
+        for name, parameter in layer.named_parameters(recurse=False):
+            empty = torch.empty(parameter.shape, dtype=parameter.dtype, device=device)
+            setattr(layer, name, nn.Parameter(empty, parameter.requires_grad))
+        for name, buffer in layer.named_buffers(recurse=False):
+            setattr(layer, name, torch.empty(buffer.shape, dtype=buffer.dtype, device=device))
+    return module
+
+
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int, *stream: str | int) -> None:
     """Set every weight of `module` in place.

@@ -1,7 +1,7 @@
 """From a configuration to everything that a run is made of, checked before anything starts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from profl_ray.config import ExperimentConfig, FleetConfig
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
-from profl_ray.memory import NeedEstimator, unit_costs_bytes
+from profl_ray.memory import KeptFacts, NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, SubModelPlan, balanced_partition, check_partition, find_family
 from profl_ray.strategies import Step, Strategy, StrategyContext, full_task, make_strategy
 from profl_ray.training import LocalTask, WorkerSettings
@@ -88,23 +88,38 @@ def _check_accelerator(fleet: FleetConfig) -> None:
         raise UserError("fleet.accelerator=cuda: this machine has no GPU that PyTorch can use (allowed: cpu)")
 
 
-def make_network(config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int) -> Network:
+def make_network(
+    config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int, facts: KeptFacts
+) -> Network:
     """Return the configured network; UserError for an unknown model or a partition that does not fit."""
     model = config.model
     stages = find_family(model.name).stages
-    _check_image_shape(Network(model.name, model.width, image_shape, num_classes, stages))
+    whole = Network(model.name, model.width, image_shape, num_classes, stages)
+    facts.get(f"takes its images: {whole!r}", lambda: _check_image_shape(whole), _true)
     if not isinstance(model.partition, int):
-        partition = check_partition(model.partition, stages, model.name)
-        return Network(model.name, model.width, image_shape, num_classes, partition)
-    by_units = Network(model.name, model.width, image_shape, num_classes, (1,) * sum(stages))
-    costs = unit_costs_bytes(by_units, config.training.batch_size)
-    return Network(
-        model.name, model.width, image_shape, num_classes, balanced_partition(costs, model.partition)
+        return replace(whole, partition=check_partition(model.partition, stages, model.name))
+    by_units = replace(whole, partition=(1,) * sum(stages))
+    batch_size = config.training.batch_size
+    costs_bytes = facts.get(
+        f"unit costs: {by_units!r}, batch {batch_size}",
+        lambda: unit_costs_bytes(by_units, batch_size),
+        _floats,
     )
+    return replace(whole, partition=balanced_partition(costs_bytes, model.partition))
 
 
-def _check_image_shape(network: Network) -> None:
-    """Raise UserError if the images are too small for the network's strides and pools."""
+def _true(value: Any) -> bool:
+    if value is not True:
+        raise ValueError(value)
+    return value
+
+
+def _floats(values: Any) -> list[float]:
+    return [float(value) for value in values]
+
+
+def _check_image_shape(network: Network) -> bool:
+    """Return True; raise UserError if the images are too small for the network's strides and pools."""
     with torch.device("meta"):
         module = SubModelPlan(network, network.num_blocks).build()
         try:
@@ -112,6 +127,7 @@ def _check_image_shape(network: Network) -> None:
         except (RuntimeError, ValueError) as error:
             shape = "x".join(map(str, network.image_shape))
             raise UserError(f"images of {shape} are too small for {network.name} ({error})") from error
+    return True
 
 
 def need_estimator(storage_root: Path) -> NeedEstimator:
@@ -125,10 +141,10 @@ def assemble(config: ExperimentConfig, load: Callable[..., ImageData] = load_dat
     find_family(config.model.name)
     _check_accelerator(config.fleet)
     data = load(config.data)
-    network = make_network(config, data.image_shape, data.num_classes)
+    estimate = need_estimator(config.storage.root)
+    network = make_network(config, data.image_shape, data.num_classes, estimate.facts)
     num_devices = config.federation.num_devices
     split = split_images(data.train_labels, data.num_classes, num_devices, config.data, config.seed)
-    estimate = need_estimator(config.storage.root)
     full_need_mib = estimate(full_task(network, config)).mib
     quotas_mib = draw_quotas(config.federation.quotas, num_devices, config.seed, full_need_mib)
     return Experiment(config, data, split, quotas_mib, network, full_need_mib, estimate)

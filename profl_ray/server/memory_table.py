@@ -47,7 +47,7 @@ def memory_table(
     estimate: NeedEstimator,
 ) -> MemoryTable:
     """Return the table for images [C, H, W]; data are not read. Raises UserError as `assemble` does."""
-    network = make_network(config, image_shape, num_classes)
+    network = make_network(config, image_shape, num_classes, estimate.facts)
     full = estimate(full_task(network, config))
     quotas_mib = draw_quotas(config.federation.quotas, config.federation.num_devices, config.seed, full.mib)
     strategy = make_strategy(StrategyContext(network, config, estimate, quotas_mib))

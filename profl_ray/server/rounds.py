@@ -118,7 +118,8 @@ class Server:
         cohort = draw_cohort(np.flatnonzero(choice >= 0), self.config.federation.cohort_size, generator)
         demands = tuple(Demand(*pair) for pair in zip(needs_mib, peaks_mib, strict=True))
         result = self._train(plan, cohort, choice, quotas_mib, demands)
-        return Pass(demands, choice, result, local_flops(plan.states, result.reports))
+        flops = local_flops(plan.states, result.reports, self.experiment.estimate.facts)
+        return Pass(demands, choice, result, flops)
 
     def _measured_peak_mib(self, plan: Plan, index: int) -> float:
         """Measure each task once a run, when it is first trained."""

@@ -10,7 +10,7 @@ import torch
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.memory import Need
-from profl_ray.models import Network, SubModelPlan, initialise, state_tensors
+from profl_ray.models import Network, SubModelPlan, initialise, materialise, state_tensors
 from profl_ray.training import LocalTask, ModelPlan, State, Supervised, TaskState, TaskSum
 
 
@@ -166,7 +166,7 @@ def initial_state(plan: ModelPlan, seed: int, *stream: str | int) -> State:
     """Return initial weights of the plan's module, drawn from the named stream."""
     with torch.device("meta"):
         module = plan.build()
-    module.to_empty(device="cpu")
+    materialise(module, torch.device("cpu"))
     initialise(module, seed, *stream)
     return {name: tensor.detach().numpy().copy() for name, tensor in state_tensors(module).items()}
 

@@ -8,7 +8,7 @@ from profl_ray.config.load import to_yaml
 from profl_ray.server.experiment import Experiment, StepNeed
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.data import QUOTAS_PATH
-from profl_ray.tracking.null import Writer
+from profl_ray.tracking.null import NullWriter, Writer
 
 
 def log_setup(writer: Writer, experiment: Experiment, needs: Sequence[StepNeed]) -> None:
@@ -35,6 +35,8 @@ def memory_columns(experiment: Experiment, needs: Sequence[StepNeed]) -> dict[st
 
 def log_results(writer: Writer, experiment: Experiment, records: Sequence[RoundRecord]) -> None:
     """Log the table of the devices and the figures of a run that has ended, early or not."""
+    if isinstance(writer, NullWriter):
+        return  # Drawing takes a second and 100 MiB.
     # Late: matplotlib takes a second to import.
     from profl_ray.tracking.figures import run_figures
 

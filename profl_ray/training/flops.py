@@ -1,16 +1,16 @@
 """Floating-point operations of local training, counted without computing anything."""
 
+from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from profl_ray.memory import KeptFacts
 from profl_ray.training.orders import DeviceReport, TaskState
 from profl_ray.training.task import LocalTask
 
 
-@cache
 def flops_per_image(task: LocalTask) -> float:
     """Return the operations of one local step on `task`, forward and backward, per image of the batch.
 
@@ -52,9 +52,14 @@ def _convolution_backward(
     return forward * (wanted[0] + wanted[1])
 
 
-def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport]) -> int:
+def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport], facts: KeptFacts) -> int:
     """Return the operations of all devices whose update was merged, over all their local epochs."""
-    tasks = [(states[report.task_index].task, report) for report in reports if report.failure is None]
-    return round(
-        sum(flops_per_image(task) * task.procedure.local_epochs * report.num_images for task, report in tasks)
-    )
+    num_images = Counter[LocalTask]()
+    for report in reports:
+        if report.failure is None:
+            num_images[states[report.task_index].task] += report.num_images
+
+    def per_image(task: LocalTask) -> float:
+        return facts.get(f"operations: {task.memory_key}", lambda: flops_per_image(task), float)
+
+    return round(sum(n * task.procedure.local_epochs * per_image(task) for task, n in num_images.items()))

@@ -13,7 +13,7 @@ from torch import nn
 from profl_ray.errors import MemoryQuotaExceeded
 from profl_ray.federation import DataSplit, ImageData
 from profl_ray.memory import is_out_of_memory, measure_peak_bytes, memory_cap
-from profl_ray.models import state_tensors
+from profl_ray.models import materialise, state_tensors
 from profl_ray.training.evaluate import evaluate_images
 from profl_ray.training.features import FeatureStore, skip_units
 from profl_ray.training.images import Normaliser
@@ -198,7 +198,7 @@ class DeviceWorker:
             with torch.device("meta"):
                 model = state.task.build()
             # Channels last: 10 to 25 % faster on a CPU, and its kernels keep fewer copies (docs/memory.md).
-            model.to_empty(device=self.device).to(memory_format=torch.channels_last)
+            materialise(model, self.device).to(memory_format=torch.channels_last)
             resident = self.residents[state.task] = _Resident(model, state_tensors(model))
         if resident.frozen_version != state.frozen_version:
             state.task.frozen.load(resident.tensors, state.frozen)

@@ -7,6 +7,7 @@ from zlib import crc32
 import pytest
 
 import profl_ray.memory.cache as cache
+import profl_ray.memory.facts as facts
 from profl_ray.memory import Need, NeedEstimator, estimate_need
 
 from .conftest import MakeTask
@@ -94,8 +95,8 @@ def test_another_version_of_torch_or_of_the_code_is_another_key(
     estimated: list, make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     NeedEstimator(tmp_path)(make_task())
-    monkeypatch.setattr(cache, "source_digest", lambda *rooms: "other code")
+    monkeypatch.setattr(facts, "source_digest", lambda *rooms: "other code")
     NeedEstimator(tmp_path)(make_task())
-    monkeypatch.setattr(cache.torch, "__version__", "0.0")
+    monkeypatch.setattr(facts.torch, "__version__", "0.0")
     NeedEstimator(tmp_path)(make_task())
     assert len(estimated) == 3

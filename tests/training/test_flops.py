@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from profl_ray.memory import KeptFacts
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
 from profl_ray.training import DeviceReport, LocalTask, Supervised, flops_per_image, local_flops
@@ -47,7 +48,7 @@ def test_gradients_of_convolutions_per_channel_count_like_their_forward_passes()
     )
     forward = 2 * 6 * 6 * 8 * 9
     # The images need no gradient.
-    assert flops_per_image.__wrapped__(fake) == pytest.approx(2 * forward)
+    assert flops_per_image(fake) == pytest.approx(2 * forward)
 
 
 def test_a_round_counts_images_and_epochs_of_those_who_trained() -> None:
@@ -55,4 +56,4 @@ def test_a_round_counts_images_and_epochs_of_those_who_trained() -> None:
     state = task_state(full, initial_state(full.model, 1), "")
     trained = DeviceReport(0, 0, num_images=30, loss=1.0, seconds=0.0)
     failed = replace(trained, device=1, failure="lost")
-    assert local_flops([state], [trained, failed]) == round(2 * 30 * flops_per_image(full))
+    assert local_flops([state], [trained, failed], KeptFacts()) == round(2 * 30 * flops_per_image(full))

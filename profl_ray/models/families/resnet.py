@@ -1,18 +1,14 @@
 """ResNet18 and ResNet34 for small images (He et al., CVPR 2016): 3x3 stem of stride 1, no max-pool.
 
-A unit is a residual block of torchvision; the stem belongs to the first. Stages are the four of the paper.
+A unit is a residual block; the stem belongs to the first. Stages are the four of the paper.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import nn
 
-from profl_ray.models.strided import conv1x1
+from profl_ray.models.residual import BasicBlock, conv3x3
 from profl_ray.models.unit import Unit, scaled
-
-if TYPE_CHECKING:
-    from torchvision.models.resnet import BasicBlock
 
 STAGE_CHANNELS = (64, 128, 256, 512)
 
@@ -25,8 +21,6 @@ class ResNet:
 
     def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
         """Build the residual blocks; each stage but the first halves the image."""
-        from torchvision.models.resnet import conv3x3  # brings the compiler: 150 MiB, a second
-
         channels = scaled(STAGE_CHANNELS[0], width, rate)
         stem = [conv3x3(in_channels, channels), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
         units: list[Unit] = []
@@ -34,7 +28,7 @@ class ResNet:
             for index in range(num_units):
                 out_channels = scaled(base, width, rate)
                 stride = 2 if stage > 0 and index == 0 else 1
-                layers = [*stem, _residual(channels, out_channels, stride)]
+                layers = [*stem, BasicBlock(channels, out_channels, stride)]
                 units.append(
                     Unit(
                         *layers,
@@ -45,15 +39,6 @@ class ResNet:
                 )
                 stem, channels = [], out_channels
         return units
-
-
-def _residual(in_channels: int, out_channels: int, stride: int) -> "BasicBlock":
-    from torchvision.models.resnet import BasicBlock
-
-    downsample = None
-    if stride != 1 or in_channels != out_channels:
-        downsample = nn.Sequential(conv1x1(in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
-    return BasicBlock(in_channels, out_channels, stride, downsample)
 
 
 FAMILIES = {"resnet18": ResNet((2, 2, 2, 2)), "resnet34": ResNet((3, 4, 6, 3))}
