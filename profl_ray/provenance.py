@@ -6,6 +6,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import torch
 
 PACKAGE = Path(__file__).parent
@@ -13,20 +14,23 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def source_digest(*rooms: str) -> str:
-    """Return the digest of the source files of these rooms, such as `models`."""
+    """Return the digest of the source files of these rooms, such as `models`, or modules: `randomness.py`."""
     digest = sha256()
     for room in rooms:
-        for path in sorted((PACKAGE / room).rglob("*.py")):
+        place = PACKAGE / room
+        paths = [place] if place.is_file() else sorted(place.rglob("*.py"))
+        assert paths, f"there is no {place}"
+        for path in paths:
             digest.update(os.fsencode(path.relative_to(PACKAGE)) + path.read_bytes())
     return digest.hexdigest()
 
 
 @cache
 def machine_type() -> str:
-    """Return what decides how a CPU rounds: PyTorch's version, the processor, the kernels chosen for it."""
+    """Return what decides what is drawn and how a CPU rounds: versions, processor, kernels chosen for it."""
     processor = platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
         processor = next(names, processor).partition(":")[2].strip() or processor
-    return f"{torch.__version__} {processor} {torch.backends.cpu.get_cpu_capability()}"
+    return f"{torch.__version__} {np.__version__} {processor} {torch.backends.cpu.get_cpu_capability()}"

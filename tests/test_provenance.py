@@ -1,3 +1,5 @@
+import pytest
+
 from profl_ray import provenance
 from profl_ray.provenance import machine_type, source_digest
 
@@ -17,6 +19,17 @@ def test_the_digest_sees_every_file_of_the_rooms_and_no_other(tmp_path, monkeypa
     assert changed != before
     (tmp_path / "training" / "code.py").rename(tmp_path / "training" / "renamed.py")
     assert digest("models", "training") not in (before, changed)
+
+
+def test_the_digest_sees_a_single_module(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    digest = source_digest.__wrapped__
+    (tmp_path / "randomness.py").write_text("x = 1")
+    before = digest("randomness.py")
+    (tmp_path / "randomness.py").write_text("x = 2")
+    assert digest("randomness.py") != before
+    with pytest.raises(AssertionError, match="nonsense"):
+        digest("nonsense")
 
 
 def test_the_machine_is_named():

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,8 @@ from profl_ray.server.summary import summarise
 from profl_ray.tracking import REASON_TAG, NullWriter, RunWriter, Totals, Writer, flat_params, prepare_store
 from profl_ray.tracking.artifacts import log_results, log_setup
 
-Outcome = Literal["FINISHED", "FAILED", "KILLED"]
+Outcome = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
+"""How a run is left; MLflow's words. SCHEDULED: it waits, and goes on later."""
 NOTICE_TAG = "profl_ray.notice"
 
 
@@ -90,6 +92,13 @@ class Driver:
         return len({need.step for need in self.needs})
 
     @property
+    def sub_models(self) -> str:
+        """Digest of the sub-models that are grown: runs with the same ones compare fairly at a step's end."""
+        grown = [need.task.model for need in self.needs if need.step.stage == "grow"]
+        models = grown or [need.task.model for need in self.needs]
+        return sha256(repr(models).encode()).hexdigest()[:16]
+
+    @property
     def share_done(self) -> float:
         """How far the run is, in [0, 1]: steps count alike, rounds by the most that their step may take."""
         if self.finished or not self.records:
@@ -124,9 +133,7 @@ class Driver:
                 record = self.play_round()
                 if on_round is not None:
                     on_round(record)
-            if not self.finished and self.records and not self._checkpoint_due(self.records[-1]):
-                with self._saving(self.records[-1].round):
-                    self.folder.save(self.records[-1].round, self.server.snapshot())
+            self.save()
             outcome = "FINISHED" if self.finished else "KILLED"
         except KeyboardInterrupt:
             outcome = "KILLED"  # Not by `stop`: the round that was being played is lost, no other.
@@ -137,6 +144,12 @@ class Driver:
         finally:
             summary = self.close(outcome, reason)
         return summary
+
+    def save(self) -> None:
+        """Save the state after the last round, where `storage.checkpoint_every_rounds` did not."""
+        if self.records and not self.finished and not self._checkpoint_due(self.records[-1]):
+            with self._saving(self.records[-1].round):
+                self.folder.save(self.records[-1].round, self.server.snapshot())
 
     def stop(self) -> None:
         """End after the round that is being played; everything is saved."""
@@ -208,7 +221,9 @@ class Driver:
         writer = self._start_writer(self.folder.facts()["mlflow_run_id"] if resumed else self.identity.run_id)
         if not resumed:
             facts = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
-            self.folder.begin(self.config, facts, self.experiment.split_as_json())
+            self.folder.begin(
+                self.config, facts | {"sub_models": self.sub_models}, self.experiment.split_as_json()
+            )
         # Once more when a run goes on: MLflow may have been away when it began.
         log_setup(writer, self.experiment, self.needs)
         if resumed and (saved := self.folder.latest()) is not None:

@@ -92,11 +92,21 @@ def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
         raise UserError(
             f"tracking.uri={uri}: a job starts in another folder than yours; use sqlite:////absolute/path"
         )
-    for word in command[1:2]:
+    for word in (*command[1:2], *_values_of("--recipe", command)):
         if word.endswith((".yaml", ".yml")) and (word.startswith(("/", "~")) or ".." in Path(word).parts):
             raise UserError(
                 f"{word}: a job sees only the working folder that goes with it; give a path inside it"
             )
+
+
+def _values_of(option: str, command: Sequence[str]) -> list[str]:
+    """Return what an option is given in a command, as `--option VALUE` or `--option=VALUE`."""
+    pairs = zip(command, [*command[1:], ""], strict=True)
+    return [
+        after if word == option else word.partition("=")[2]
+        for word, after in pairs
+        if word.partition("=")[0] == option
+    ]
 
 
 def _variable(text: str) -> tuple[str, str]:

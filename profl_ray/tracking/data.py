@@ -23,7 +23,7 @@ class TrialData:
     run_id: str
     name: str
     status: str
-    """RUNNING, FINISHED, FAILED or KILLED."""
+    """RUNNING, FINISHED, FAILED, KILLED, or SCHEDULED: it waits."""
     params: dict[str, str]
     summary: dict[str, float]
     """Last value of every metric."""
@@ -41,7 +41,7 @@ class TrialData:
     @property
     def outcome(self) -> str:
         """finished, running, failed, stopped or n/a."""
-        words = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
+        words = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "SCHEDULED": "waiting"}
         word = self.tags.get(OUTCOME_TAG) or words.get(self.status, "running")
         return "n/a" if word == "finished" and "final_accuracy" not in self.summary else word
 

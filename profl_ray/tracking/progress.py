@@ -9,7 +9,13 @@ from profl_ray.tracking.data import OUTCOME_TAG
 from profl_ray.tracking.points import OTHER_STAGE_CODE, STAGE_CODES
 from profl_ray.tracking.reader import choose_parent, open_store, search_trials, user_errors
 
-_STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "RUNNING": "running"}
+_STATES = {
+    "FINISHED": "finished",
+    "FAILED": "failed",
+    "KILLED": "stopped",
+    "RUNNING": "running",
+    "SCHEDULED": "waiting",
+}
 _STAGES = {code: stage for stage, code in STAGE_CODES.items()} | {OTHER_STAGE_CODE: "train"}
 
 

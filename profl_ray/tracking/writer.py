@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 KIND_TAG = "profl_ray.kind"
 """run, sweep or trial."""
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
+"""How a writer leaves its run; SCHEDULED: it waits for its turn."""
 
 EVERY_ROUNDS_METRIC = "need_mib"
 """A metric that every round has: its steps tell which rounds were logged."""
@@ -172,6 +173,16 @@ def start_parent(
     """
     own = {KIND_TAG: "sweep"} | ({_DESCRIPTION_TAG: description} if description else {})
     return RunWriter.start(uri, experiment_id, name, params, own | dict(tags or {})).run_id
+
+
+def end_waiting(uri: str, run_id: str) -> None:
+    """Mark a run that waits as stopped, and leave any other as it is; a store that fails is only logged."""
+    try:
+        client = open_client(uri)
+        if _retried(lambda: client.get_run(run_id)).info.status == "SCHEDULED":
+            _retried(lambda: client.set_terminated(run_id, "KILLED"))
+    except Exception as problem:
+        _log.warning("run %s could not be marked as stopped (%s)", run_id, reason(problem))
 
 
 def _default_tags(parent_run_id: str | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from profl_ray.provenance import source_digest
 from profl_ray.training.orders import TaskState
 
 CHUNK = 64
@@ -56,7 +57,8 @@ class FeatureStore:
         """Return the folder of the prefix, which is known by its weights."""
         key = (repr(state.task.model), state.task.prefix_units, state.frozen_version)
         if key not in self._folders:
-            network = f"{state.task.model.network}{state.task.prefix_units}{torch.__version__}".encode()
+            code = source_digest("models", "training")
+            network = f"{state.task.model.network}{state.task.prefix_units}{torch.__version__}{code}".encode()
             layout = repr(state.task.frozen.names).encode()
             digest = sha256(network + layout + state.frozen.tobytes()).hexdigest()[:32]
             self._folders = {key: self.root / _boot() / digest}
@@ -68,11 +70,8 @@ class FeatureStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.utime(path.parent)
-            if not self._make_room(array.nbytes, path.parent):
-                return
-            with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                np.save(file, array)
-            Path(file.name).rename(path)
+            if self._make_room(array.nbytes, path.parent):
+                _write(path, array)
         except OSError:
             return  # A full disk, or a folder that another run removed: they are computed again.
 
@@ -115,6 +114,7 @@ class _Skipping(Protocol):
 def _read(path: Path, num_images: int) -> Tensor | None:
     """Map the features [N, H, W, C] of a file; seen as [N, C, H, W] they lie in channels last."""
     try:
+        os.utime(path.parent)  # Used: others make room before it.
         # Shared, and so not counted by a device's memory cap; nobody writes.
         array = np.load(path, mmap_mode="r+")
     except (OSError, ValueError, EOFError):
@@ -122,6 +122,19 @@ def _read(path: Path, num_images: int) -> Tensor | None:
     if array.ndim != 4 or array.dtype != np.float32 or len(array) != num_images:
         return None
     return torch.from_numpy(array).permute(0, 3, 1, 2)
+
+
+def _write(path: Path, array: np.ndarray) -> None:
+    """Write a whole file or none."""
+    with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        part = Path(file.name)
+        try:
+            np.save(file, array)
+            file.flush()
+            part.rename(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def _size(folder: Path) -> tuple[int, float]:

@@ -26,7 +26,7 @@ def train_locally(
     """
     generator = numpy_stream(seed, "local", *stream)
     procedure = task.procedure.begin(labels, step_round)
-    optimizer = procedure.make_lean_optimizer(model)
+    optimizer = procedure.make_optimizer(model)
     num_images = len(labels)
     # Summed where the model is: to fetch every batch's loss would make a GPU wait.
     loss_sum = torch.zeros((), dtype=torch.float64, device=labels.device)
@@ -50,7 +50,7 @@ def train_locally(
 
 def probe_batches(model: nn.Module, task: LocalTask, device: torch.device) -> None:
     """Do two local steps on blank images, for measuring what training takes; weights are lost."""
-    optimizer = task.procedure.make_lean_optimizer(model)
+    optimizer = task.procedure.make_optimizer(model)
     for _ in range(2):
         images = torch.zeros(task.batch_size, *task.image_shape, device=device)
         images = images.contiguous(memory_format=torch.channels_last)

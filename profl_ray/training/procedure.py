@@ -4,10 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
-from profl_ray.training.sgd import LeanSGD, Stepper
+from profl_ray.training.sgd import LeanSGD, MakeSGD, Stepper
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,13 @@ class Procedure(ABC):
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the loss, a scalar, for images [N, C, H, W] and labels [N]."""
 
-    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
-        """Return torch's optimizer of the parameters that require gradients, for tools that know no other."""
-        return torch.optim.SGD(
-            _trained(model),
-            lr=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            fused=True,
-        )
+    def make_optimizer(self, model: nn.Module, sgd: MakeSGD = LeanSGD) -> Stepper | None:
+        """Return the optimizer of the parameters that require gradients; None if there is nothing to step.
 
-    def make_lean_optimizer(self, model: nn.Module) -> LeanSGD | None:
-        """Return what a device trains with: the same numbers, at less cost."""
-        return LeanSGD(_trained(model), self.learning_rate, self.momentum, self.weight_decay)
+        Another optimizer is made here, and nowhere else: what devices train with is what their memory is
+        estimated by. `sgd`: `LeanSGD` on devices, `torch_sgd` for tools that know torch's optimizers only.
+        """
+        return sgd(_trained(model), self.learning_rate, self.momentum, self.weight_decay)
 
     def train_batch(
         self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from profl_ray.models import Network, state_tensors
 from profl_ray.training.layout import Layout
 from profl_ray.training.procedure import Procedure
-from profl_ray.training.sgd import Stepper
+from profl_ray.training.sgd import LeanSGD, Stepper, torch_sgd
 
 
 class ModelPlan(Protocol):
@@ -77,7 +77,9 @@ class LocalTask:
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
         """Return torch's optimizer of what is trained, for tools that know no other."""
-        return self.procedure.make_optimizer(model)
+        optimizer = self.procedure.make_optimizer(model, torch_sgd)
+        assert not isinstance(optimizer, LeanSGD), "a procedure makes its SGD by what it is given"
+        return optimizer
 
     def train_batch(
         self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor

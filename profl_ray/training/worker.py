@@ -173,8 +173,8 @@ class DeviceWorker:
                     model, task, images, labels, settings.augment, settings.seed, stream, order.step_round
                 )
         except (RuntimeError, MemoryError) as error:
-            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
-                raise
+            if not capped or (isinstance(error, RuntimeError) and not is_out_of_memory(error)):
+                raise  # Without a cap it is this machine's memory that has run out.
             raise MemoryQuotaExceeded(
                 device_order.device,
                 task.step,

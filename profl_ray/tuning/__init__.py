@@ -1,6 +1,7 @@
 """Ray Tune: search spaces, trials, sweeps."""
 
+from profl_ray.tuning.outcome import SweepOutcome
 from profl_ray.tuning.space import Choice, Range, SearchSpace
-from profl_ray.tuning.sweep import SweepOutcome, SweepRequest, resume_sweep, run_sweep
+from profl_ray.tuning.sweep import SweepRequest, resume_sweep, run_sweep
 
 __all__ = ["Choice", "Range", "SearchSpace", "SweepOutcome", "SweepRequest", "resume_sweep", "run_sweep"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from profl_ray.tuning.comparison import METHOD, REFERENCE
+from profl_ray.tuning.space import decode
 from profl_ray.tuning.trial import METRIC, TIME
 
 if TYPE_CHECKING:
@@ -12,6 +13,6 @@ if TYPE_CHECKING:
 
 def best_of(finished: Sequence["Result"]) -> "Result | None":
     """Return the best of the trials that ended well; the reference method only where there is no other."""
-    ranked = [result for result in finished if (result.config or {}).get(METHOD) != REFERENCE] or finished
+    ranked = [r for r in finished if decode(r.config or {}).get(METHOD) != REFERENCE] or finished
     # A trial that a scheduler stopped has grown less of the network: its accuracy is not comparable.
     return max(ranked, key=lambda r: ((r.metrics or {})[TIME], (r.metrics or {})[METRIC]), default=None)

@@ -1,7 +1,7 @@
 """Step-aware successive halving: trials wait at the ends of steps until all that are cut alike are there.
 
 K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
-AISTATS 2016, with rungs that are the ends of growing steps: there, and only there, trials of one partition
+AISTATS 2016, with rungs that are the ends of growing steps: there, and only there, trials that are cut alike
 hold the same sub-model. A trial that waits gives its place to the next; only when nobody is left to come is a
 rung judged. So nothing is trained for trials that merely came early, as asynchronous halving does.
 """
@@ -13,8 +13,10 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from profl_ray.models import find_family
+from profl_ray.server.run_folder import RunFolder
 from profl_ray.tuning.rungs import GrownRungs, Rung, worst_kept
-from profl_ray.tuning.trial import TIME
+from profl_ray.tuning.trial import TIME, accuracy_of_growth
 
 
 class StepHalving(GrownRungs):
@@ -24,7 +26,7 @@ class StepHalving(GrownRungs):
     Ties at the border all stay, since settings that have not mattered yet cannot be told apart.
     """
 
-    same_partition = True
+    same_sub_models = True
 
     def __init__(
         self,
@@ -45,6 +47,11 @@ class StepHalving(GrownRungs):
         self.passed: dict[str, int] = {}
         """By trial id: units at the last rung that it may leave."""
 
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Let a trial of a resumed sweep wait on, if it waited: Tune would start all of them at once."""
+        if trial.status == Trial.PENDING and _waits(RunFolder(self.trials / trial.trial_id)):
+            trial.set_status(Trial.PAUSED)
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let a trial wait that has come to the end of a growing step."""
         units = int(result[TIME])
@@ -54,8 +61,9 @@ class StepHalving(GrownRungs):
             return TrialScheduler.CONTINUE
         others = [other for other in tune_controller.get_trials() if other is not trial]
         if self._all_made(len(others) + 1) and all(other.is_finished() for other in others):
-            self.passed[trial.trial_id] = units
-            return TrialScheduler.CONTINUE
+            # Nobody is left to come: no need to wait for the verdict.
+            beaten = self._judge([trial], others)
+            return TrialScheduler.STOP if beaten else TrialScheduler.CONTINUE
         self.give_place(trial.trial_id)
         return TrialScheduler.PAUSE
 
@@ -73,7 +81,7 @@ class StepHalving(GrownRungs):
             return live[Trial.PENDING][0]
         if live[Trial.RUNNING] or not self._all_made(len(trials)):
             return None  # Others can still come to a rung.
-        for trial in self._judge(waiting):
+        for trial in self._judge(waiting, trials):
             tune_controller.stop_trial(trial)
         return next(iter(self._may_go_on(waiting)), None)
 
@@ -81,23 +89,31 @@ class StepHalving(GrownRungs):
         passed = [t for t in waiting if self.passed.get(t.trial_id, 0) >= self.grown.get(t.trial_id, 0)]
         return [trial for trial in passed if trial.status == Trial.PAUSED]
 
-    def _judge(self, waiting: Sequence[Trial]) -> list[Trial]:
-        """Let the best of each rung pass, and return the others."""
+    def _judge(self, waiting: Sequence[Trial], others: Sequence[Trial]) -> list[Trial]:
+        """Let the best of each rung pass, and return the others of those that wait.
+
+        Trials that failed do not count: whoever they beat would be missed.
+        """
         beaten = []
         by_id = {trial.trial_id: trial for trial in waiting}
+        failed = {trial.trial_id for trial in others if _failed(trial)}
         for place, rung in self.rungs.items():
-            lowest = worst_kept(rung, self._factor(place))
-            for trial_id, score in rung.items():
-                if trial_id not in by_id or self.grown[trial_id] != place.units:
-                    continue
-                if score >= lowest:
+            scores = {trial_id: score for trial_id, score in rung.items() if trial_id not in failed}
+            here = [
+                trial_id for trial_id in scores if trial_id in by_id and self.grown[trial_id] == place.units
+            ]
+            if not here:
+                continue
+            lowest = worst_kept(scores, self._factor(place))
+            for trial_id in here:
+                if scores[trial_id] >= lowest:
                     self.passed[trial_id] = place.units
                 else:
                     beaten.append(by_id[trial_id])
         return beaten
 
     def _factor(self, place: Rung) -> int:
-        alike = [other.units for other in self.rungs if other.partition == place.partition]
+        alike = [other.units for other in self.rungs if other.sub_models == place.sub_models]
         return 1 + sum(units <= place.units for units in alike)
 
     def _all_made(self, num_made: int) -> bool:
@@ -105,6 +121,18 @@ class StepHalving(GrownRungs):
 
     def _is_full(self, num_running: int) -> bool:
         return self.max_concurrent is not None and num_running >= self.max_concurrent
+
+
+def _failed(trial: Trial) -> bool:
+    return bool(trial.status == Trial.ERROR or (trial.last_result or {}).get("failure"))
+
+
+def _waits(run: RunFolder) -> bool:
+    """Whether the run's last round ended a growing step, and others are to come."""
+    records = run.read_records()
+    if not records or accuracy_of_growth(records[-1]) is None:
+        return False
+    return records[-1].units_grown < sum(find_family(run.config().model.name).stages)
 
 
 _LIVE = (Trial.PENDING, Trial.RUNNING, Trial.PAUSED)

@@ -14,14 +14,14 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tuning.trial import METRIC, PARTITION, SPENT_BYTES, SPENT_ROUNDS, TIME, accuracy_of_growth
+from profl_ray.tuning.trial import METRIC, SPENT_BYTES, SPENT_ROUNDS, SUB_MODELS, TIME, accuracy_of_growth
 
 
 class Rung(NamedTuple):
     """Where trials are compared."""
 
-    partition: str
-    """Empty where trials of all partitions are compared."""
+    sub_models: str
+    """Digest of what is grown; empty where all trials are compared."""
     units: int
 
 
@@ -36,9 +36,8 @@ class Score(NamedTuple):
 class GrownRungs(FIFOScheduler):
     """Stops a trial that is not among the best half of those at its rung so far."""
 
-    same_partition = False
-    """Compare only trials that cut the network alike. At the end of a step they hold the same sub-model; at
-    equal units of other cuts, sub-models with other output modules."""
+    same_sub_models = False
+    """Compare only trials that grow the same sub-models; others differ at equal units, in output modules."""
 
     def __init__(self, trials: Path) -> None:
         """Follow the trials whose run folders are, or will be, in `trials`, named after the trial's id."""
@@ -64,13 +63,13 @@ class GrownRungs(FIFOScheduler):
         """Enter a trial by what it reported, and return its rung."""
         spent = -int(result.get(SPENT_ROUNDS, 0)), -int(result.get(SPENT_BYTES, 0))
         return self._enter(
-            trial_id, units, str(result.get(PARTITION, "")), Score(float(result[METRIC]), *spent)
+            trial_id, units, str(result.get(SUB_MODELS, "")), Score(float(result[METRIC]), *spent)
         )
 
-    def _enter(self, trial_id: str, units: int, partition: str, score: Score) -> dict[str, Score]:
+    def _enter(self, trial_id: str, units: int, sub_models: str, score: Score) -> dict[str, Score]:
         """Note that a trial has come to a rung, and return all that have."""
         self.grown[trial_id] = units
-        rung = self.rungs.setdefault(Rung(partition if self.same_partition else "", units), {})
+        rung = self.rungs.setdefault(Rung(sub_models if self.same_sub_models else "", units), {})
         rung[trial_id] = score
         return rung
 
@@ -78,15 +77,14 @@ class GrownRungs(FIFOScheduler):
         """Enter what trials reached before the sweep was resumed; `but` is about to be judged itself."""
         self.recalled = True
         for folder in sorted(self.trials.glob("*")):
-            partition, spent_bytes = "", 0
-            if self.same_partition and RunFolder(folder).exists:
-                partition = str(RunFolder(folder).config().model.partition)
-            for record in RunFolder(folder).read_records():
+            run, spent_bytes = RunFolder(folder), 0
+            sub_models = str(run.facts().get("sub_models", "")) if run.exists else ""
+            for record in run.read_records():
                 accuracy = accuracy_of_growth(record)
                 spent_bytes += record.uplink_bytes + record.downlink_bytes
                 if accuracy is not None and folder.name != but:
                     score = Score(accuracy, -record.round, -spent_bytes)
-                    self._enter(folder.name, record.units_grown, partition, score)
+                    self._enter(folder.name, record.units_grown, sub_models, score)
 
 
 def worst_kept(rung: dict[str, Score], factor: int) -> Score:

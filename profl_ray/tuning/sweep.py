@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -15,9 +14,11 @@ from profl_ray.models import balanced_partition, check_partition, find_family
 from profl_ray.secrecy import masked, plain_name
 from profl_ray.server.durable import write_durably
 from profl_ray.server.experiment import assemble
-from profl_ray.tracking import RunWriter, flat_params, prepare_store, resolve_uri, start_parent
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.tracking import RunWriter, end_waiting, flat_params, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
+from profl_ray.tuning.outcome import SweepOutcome
 from profl_ray.tuning.resources import check_cluster, placement_group
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace, decode
 
@@ -36,26 +37,6 @@ class SweepRequest:
     max_concurrent: int | None = None
     command: str = ""
     """The command line, noted so that the sweep can be repeated."""
-
-
-@dataclass(frozen=True)
-class SweepOutcome:
-    """What a sweep left."""
-
-    name: str
-    folder: Path
-    uri: str | None
-    experiment: str
-    """MLflow experiment."""
-    parent_run_id: str | None
-    num_trials: int
-    num_failed: int
-    best_settings: dict[str, Any]
-    best_accuracy: float | None
-    rounds_total: int
-    """Rounds of all trials' runs."""
-    rounds_trained: int
-    """Rounds that were trained for them; fewer where they shared some."""
 
 
 def base_config(request: SweepRequest) -> ExperimentConfig:
@@ -193,9 +174,9 @@ def _fit(
 ) -> SweepOutcome:
     from ray import tune
 
-    from profl_ray.tuning.best import best_of
+    from profl_ray.tuning.outcome import SweepOutcome
     from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
-    from profl_ray.tuning.trial import METRIC, TRIALS, ProFLTrial, SweepContext
+    from profl_ray.tuning.trial import TRIALS, ProFLTrial, SweepContext
     from profl_ray.tuning.view import SweepView
 
     space = request.space
@@ -211,7 +192,14 @@ def _fit(
         lambda settings: placement_group(space.configure(config, decode(settings))),
     )
     say(f"sweep {name}: {num_trials} trials of {config.recipe}, {space.description}")
-    view = SweepView(num_trials, say)
+
+    def settle(trial_id: str) -> None:
+        """Mark the run of a trial that waited, and will not go on, as stopped."""
+        trial = RunFolder(folder / TRIALS / trial_id)
+        if state["uri"] is not None and trial.exists:
+            end_waiting(state["uri"], trial.facts()["mlflow_run_id"])
+
+    view = SweepView(num_trials, say, settle)
 
     def restored() -> tune.Tuner:
         tune_folder = str(folder / "tune")
@@ -235,6 +223,7 @@ def _fit(
                     request.max_concurrent,
                 ),
                 max_concurrent_trials=request.max_concurrent,
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="tune",
@@ -243,7 +232,7 @@ def _fit(
                 callbacks=[view],
                 # A trial whose process or node is lost goes on elsewhere from its own last round.
                 failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_FAILURES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=10, num_to_keep=1),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             ),
         )
     try:
@@ -254,24 +243,9 @@ def _fit(
         raise
     if interruption.requested:
         _end_parent(state, name, "KILLED")
-        say(f"interrupted; go on with --resume {name}")
+        say(f"interrupted; go on with {_resuming(request.command, name)}")
         raise KeyboardInterrupt
-    every = [results[index] for index in range(len(results))]
-    finished = [r for r in every if r.error is None and r.metrics and r.metrics.get("run_id")]
-    best = best_of(finished)
-    outcome = SweepOutcome(
-        name=name,
-        folder=folder,
-        uri=state["uri"],
-        experiment=config.tracking.experiment,
-        parent_run_id=state["parent_run_id"],
-        num_trials=len(results),
-        num_failed=results.num_errors + sum(bool((r.metrics or {}).get("failure")) for r in every),
-        best_settings=decode(best.config or {}) if best else {},
-        best_accuracy=(best.metrics or {})[METRIC] if best else None,
-        rounds_total=sum((r.metrics or {}).get("round", 0) for r in every),
-        rounds_trained=sum((r.metrics or {}).get("rounds_trained", 0) for r in every),
-    )
+    outcome = SweepOutcome.of(results, name, folder, state, config.tracking.experiment)
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {
         "final_accuracy": outcome.best_accuracy,
@@ -279,10 +253,17 @@ def _fit(
         "num_failed": outcome.num_failed,
     }
     _end_parent(state, name, "FAILED" if outcome.num_failed else "FINISHED", summary, best_tags)
-    refusals = [r.metrics["refusal"] for r in every if r.metrics and r.metrics.get("refusal")]
-    if refusals and not finished:
-        raise UserError(f"none of the {len(every)} trials could be trained; the first: {refusals[0]}")
+    metrics = [results[index].metrics or {} for index in range(len(results))]
+    refusals = [values["refusal"] for values in metrics if values.get("refusal")]
+    if refusals and outcome.best_accuracy is None:
+        raise UserError(f"none of the {outcome.num_trials} trials could be trained; the first: {refusals[0]}")
     return outcome
+
+
+def _resuming(command: str, name: str) -> str:
+    """Return the command that goes on with a sweep: its recipe and its storage must be named again."""
+    option = f"--resume {name}"
+    return command if option in command else f"{command} {option}".strip()
 
 
 def _end_parent(

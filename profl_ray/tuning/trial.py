@@ -21,8 +21,8 @@ Accuracy inside a step is not comparable between trials: they train other sub-mo
 """
 TIME = "units_grown"
 """Units trained for good: at the same count, trials have grown equally much of the same network."""
-PARTITION, SPENT_ROUNDS, SPENT_BYTES = "partition", "round", "spent_bytes"
-"""What a scheduler may weigh besides: how the network is cut, rounds and bytes so far."""
+SUB_MODELS, SPENT_ROUNDS, SPENT_BYTES = "sub_models", "round", "spent_bytes"
+"""What a scheduler may weigh besides: which sub-models are grown, rounds and bytes so far."""
 TRIALS = "trials"
 """In a sweep's folder: the trials' run folders."""
 
@@ -54,15 +54,28 @@ class ProFLTrial(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], context: SweepContext | None = None) -> None:
-        """Start the driver, or go on where the trial stopped."""
+        """Take the trial in; its run is opened by the first `step`.
+
+        Tune may begin a trial in two processes, a new one and one that has become free, and plays it in one.
+        """
         assert context is not None
         self.context = context
-        self.settings = decode(config)
         self.driver: Driver | None = None
+        self.settings = decode(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take another trial into this process, whose imports are done."""
+        self.cleanup()
+        self.settings = decode(new_config)
+        return True
+
+    def _open(self) -> None:
+        """Open the trial's run, new or where it stopped."""
         self.refusal = ""
         self.grown_accuracy = 0.0
         self.outcome: Outcome = "KILLED"
         self.reason = ""
+        context = self.context
         experiment = context.config
         try:
             experiment = sharing_rounds(context.space.configure(context.config, self.settings))
@@ -76,6 +89,8 @@ class ProFLTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Play a round and report it."""
+        if self.driver is None:
+            self._open()
         if self.driver is None:
             return {METRIC: 0.0, TIME: 0, "refusal": self.refusal, "done": True, "round": 0}
         if self.driver.finished:
@@ -96,7 +111,7 @@ class ProFLTrial(tune.Trainable):
         result = {
             METRIC: self.grown_accuracy,
             TIME: record.units_grown,
-            PARTITION: str(self.driver.config.model.partition),
+            SUB_MODELS: self.driver.sub_models,
             SPENT_ROUNDS: record.round,
             SPENT_BYTES: self.driver.totals.uplink_bytes + self.driver.totals.downlink_bytes,
             "step": record.step,
@@ -115,7 +130,13 @@ class ProFLTrial(tune.Trainable):
         return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Note where the driver keeps its state."""
+        """Close the run: Tune saves a trial only to let it wait, and its process may serve another one then.
+
+        What is noted is where the driver keeps its state.
+        """
+        if self.driver is not None and not self.driver.finished:
+            self.outcome = "SCHEDULED"
+            self.cleanup()
         folder = str(self._identity().folder)
         (Path(checkpoint_dir) / "run_folder.json").write_text(json.dumps({"run_folder": folder}))
 
@@ -125,8 +146,10 @@ class ProFLTrial(tune.Trainable):
     def cleanup(self) -> None:
         """Close the run, if it is open: at its end, and when a scheduler stops the trial."""
         if self.driver is not None:
-            self.driver.close(self.outcome, self.reason)
-            self.driver = None
+            driver, self.driver = self.driver, None
+            if self.outcome in ("KILLED", "SCHEDULED"):
+                driver.save()
+            driver.close(self.outcome, self.reason)
 
     def _note(self, record: RoundRecord) -> None:
         accuracy = accuracy_of_growth(record)

@@ -28,9 +28,16 @@ class _Seen:
 class SweepView(Callback):
     """Follows the trials and prints through `say`."""
 
-    def __init__(self, num_trials: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        num_trials: int,
+        say: Callable[[str], None],
+        settle: Callable[[str], None] = lambda trial_id: None,
+    ) -> None:
+        """`settle` is told the id of each trial that has ended, or will not go on."""
         self.num_trials = num_trials
         self.say = say
+        self.settle = settle
         self.seen: dict[str, _Seen] = {}
         self.started = self.printed = time.monotonic()
         _latest[:] = [self]
@@ -59,6 +66,7 @@ class SweepView(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print the end of a trial."""
+        self.settle(trial.trial_id)
         seen = self._of(trial)
         seen.state, seen.share = "done", 1.0
         last = seen.last or {}
@@ -85,6 +93,11 @@ class SweepView(Callback):
         seen = self._of(trial)
         seen.state, seen.share = "failed", 1.0
         self.say(f"  FAILED {seen.name} (see {trial.path})")
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """Leave no run that seems to wait: an interrupted sweep's trials go on when it is resumed."""
+        for trial in trials:
+            self.settle(trial.trial_id)
 
     def _of(self, trial: Any) -> _Seen:
         return self.seen.setdefault(trial.trial_id, _Seen(trial_name(decode(trial.config))))

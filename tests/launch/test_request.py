@@ -41,6 +41,8 @@ def test_a_job_runs_the_project_with_what_it_needs(project):
         ((*SWEEP, "tracking.uri=sqlite:///mlflow.db"), "use sqlite:////absolute/path"),
         (("run", "/home/me/my.yaml", STORED), "a job sees only the working folder"),
         (("run", "../my.yaml", STORED), "a job sees only the working folder"),
+        ((*SWEEP, "--recipe", "/home/me/my.yaml"), "/home/me/my.yaml: a job sees only the working folder"),
+        ((*SWEEP, "--recipe=../my.yaml"), "../my.yaml: a job sees only the working folder"),
         ((*SWEEP, "=5"), "must be dotted.key=value"),
     ],
 )

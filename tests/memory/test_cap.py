@@ -66,7 +66,7 @@ def test_training_beyond_the_cap_fails_and_can_go_on_afterwards(make_task: MakeT
     small = make_task("cnn", width=4.0, size=32, batch_size=2)
     model = task.build()
     images, labels = torch.zeros(512, 3, 32, 32), torch.zeros(512, dtype=torch.int64)
-    optimizer = task.procedure.make_lean_optimizer(model)
+    optimizer = task.procedure.make_optimizer(model)
     with pytest.raises(RuntimeError) as caught, memory_cap(48, CPU):
         task.train_batch(model, optimizer, images, labels)
     assert is_out_of_memory(caught.value)

@@ -1,5 +1,6 @@
 """Outputs of frozen prefixes: whether they are kept, shared, lost or spoilt, the results are the same."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -119,6 +120,33 @@ def test_the_limit_holds_and_the_oldest_prefix_goes(tmp_path):
     tight = make_worker(features_root=tmp_path / "tight", features_mib=1e-4)
     assert_same(results(tight, state), results(make_worker(), state))
     assert kept(tmp_path / "tight") == []
+
+
+def test_a_prefix_that_is_read_counts_as_used(tmp_path):
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    results(make_worker(**store))
+    (folder,) = tmp_path.glob("*/*")
+    os.utime(folder, (1, 1))
+    results(make_worker(**store))
+    assert folder.stat().st_mtime > 1
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def fail(file, array):
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("profl_ray.training.features.np.save", fail)
+    assert_same(results(make_worker(features_root=tmp_path, features_mib=100.0)), results(make_worker()))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_other_code_has_other_features(tmp_path, monkeypatch):
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    results(make_worker(**store))
+    monkeypatch.setattr("profl_ray.training.features.source_digest", lambda *rooms: "other code")
+    results(make_worker(**store))
+    assert len(list(tmp_path.glob("*/*"))) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path):

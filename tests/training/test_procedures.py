@@ -8,6 +8,7 @@ from torch.nn import functional
 from profl_ray.models import DistillationPlan, initialise, state_tensors
 from profl_ray.training import Calibration, Distillation, LocalTask
 from profl_ray.training.local import train_locally
+from profl_ray.training.sgd import LeanSGD, torch_sgd
 
 from .kit import NETWORK, SUPERVISED, TASK
 
@@ -24,27 +25,50 @@ def make_model(task):
     return model
 
 
-def test_supervised_does_one_step_of_sgd_on_the_cross_entropy():
+@pytest.mark.parametrize("max_norm", [None, 0.1])
+@pytest.mark.parametrize("sgd", [LeanSGD, torch_sgd])
+def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(sgd, max_norm):
+    procedure = replace(SUPERVISED, weight_decay=0.3, max_gradient_norm=max_norm)
     model, reference = make_model(TASK), make_model(TASK)
     images, labels = make_images(8)
     loss = functional.cross_entropy(reference(images), labels)
     loss.backward()
-    trained = TASK.train_batch(model, TASK.make_optimizer(model), images, labels)
+    if max_norm is not None:
+        gradients = [value.grad for value in reference.parameters() if value.grad is not None]
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        assert norm > max_norm, "or nothing would be clipped"
+        for gradient in gradients:
+            gradient *= max_norm / norm
+    trained = procedure.train_batch(model, procedure.make_optimizer(model, sgd), images, labels)
     assert not trained.requires_grad
     torch.testing.assert_close(trained, loss.detach())
     for (name, ours), theirs in zip(model.named_parameters(), reference.parameters(), strict=True):
         if not ours.requires_grad:
             assert theirs.grad is None, name
             continue
-        gradient = theirs.grad + SUPERVISED.weight_decay * theirs.detach()
+        gradient = theirs.grad + 0.3 * theirs.detach()
         expected = theirs.detach() - SUPERVISED.learning_rate * gradient
         torch.testing.assert_close(ours.detach(), expected, msg=name)
 
 
-def test_the_optimizer_holds_only_what_is_trained():
+def test_momentum_reaches_the_second_step():
+    weights = []
+    for momentum in (0.0, 0.9):
+        procedure = replace(SUPERVISED, momentum=momentum)
+        model, (images, labels) = make_model(TASK), make_images(8)
+        optimizer = procedure.make_optimizer(model)
+        for _ in range(2):
+            procedure.train_batch(model, optimizer, images, labels)
+        weights.append(torch.cat([value.detach().flatten() for value in model.parameters()]))
+    assert not torch.allclose(*weights)
+
+
+def test_both_optimizers_hold_only_what_is_trained():
     model = make_model(TASK)
     groups = TASK.make_optimizer(model).param_groups
+    lean = TASK.procedure.make_optimizer(model)
     ours = {id(parameter) for group in groups for parameter in group["params"]}
+    assert ours == {id(parameter) for parameter in lean.parameters}
     assert ours == {id(value) for name, value in model.named_parameters() if name.startswith(TASK.trainable)}
 
 

@@ -210,6 +210,15 @@ def test_every_allocators_error_is_the_devices(error, monkeypatch):
     assert "stopped by the cap" in result.reports[0].failure
 
 
+def test_without_a_cap_it_is_the_machines_memory(monkeypatch):
+    def fail(*_):
+        raise MemoryError("nothing left")
+
+    monkeypatch.setattr(worker_module, "train_locally", fail)
+    with pytest.raises(MemoryError, match="nothing left"):
+        train(make_worker(enforce_quotas=False), 0, quota_mib=4.0)
+
+
 def test_other_errors_are_not_swallowed(monkeypatch):
     def fail(*_):
         raise RuntimeError("a bug")

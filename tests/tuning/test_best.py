@@ -3,11 +3,14 @@ from types import SimpleNamespace
 import pytest
 
 from profl_ray.tuning.best import best_of
+from profl_ray.tuning.comparison import METHOD
+from profl_ray.tuning.space import encode
 from profl_ray.tuning.trial import METRIC, TIME
 
 
 def result(method, accuracy, progress=1.0):
-    return SimpleNamespace(config={"method": method}, metrics={METRIC: accuracy, TIME: progress})
+    # As Tune gives it back.
+    return SimpleNamespace(config={METHOD: encode(method)}, metrics={METRIC: accuracy, TIME: progress})
 
 
 IDEAL, PROFL, STOPPED = result("ideal", 0.9), result("profl", 0.8), result("heterofl", 0.95, progress=0.5)

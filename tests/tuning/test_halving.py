@@ -16,16 +16,20 @@ class FakeTrial:
     trial_id: str
     ends: list
     """What it reports at the end of each growing step: accuracy, or accuracy, rounds and bytes."""
-    partition: str = "[1, 1]"
+    sub_models: str = "[1, 1]"
     status: str = Trial.PENDING
     steps: int = 0
+    last_result: dict = field(default_factory=dict)
+
+    def set_status(self, status):
+        self.status = status
 
     def is_finished(self):
         return self.status in (Trial.TERMINATED, Trial.ERROR)
 
     def result(self):
         accuracy, rounds, spent = (*self.ends[self.steps - 1], 10, 100)[:3] if self.steps else (0.0, 0, 0)
-        known = {"units_grown": self.steps, "grown_accuracy": accuracy, "partition": self.partition}
+        known = {"units_grown": self.steps, "grown_accuracy": accuracy, "sub_models": self.sub_models}
         return known | {"round": rounds, "spent_bytes": spent}
 
 
@@ -65,8 +69,12 @@ class FakeController:
                 trial.steps += 1
                 if trial.steps == len(trial.ends):
                     self.stop_trial(trial)
-                elif self.scheduler.on_trial_result(self, trial, trial.result()) == "PAUSE":
+                    continue
+                verdict = self.scheduler.on_trial_result(self, trial, trial.result())
+                if verdict == "PAUSE":
                     trial.status = Trial.PAUSED
+                elif verdict == "STOP":
+                    self.stop_trial(trial)
         raise AssertionError("nobody goes on, and not all have ended")
 
 
@@ -120,7 +128,7 @@ def test_every_rung_keeps_its_share_and_the_sweep_ends(tmp_path_factory, trials,
     for cut in "ab":
         for units in range(1, 5):
             came = [
-                trial for trial in made if trial.partition == cut and len(trial.ends) > units <= trial.steps
+                trial for trial in made if trial.sub_models == cut and len(trial.ends) > units <= trial.steps
             ]
             passed = sorted((t.ends[units - 1] for t in came if t.steps > units), reverse=True)
             num_kept = -(-len(came) // (units + 1))
@@ -141,3 +149,28 @@ def test_a_restored_trial_that_waits_at_no_rung_goes_on(tmp_path):
     trial = FakeTrial("0", [(0.1,), (0.2,)], status=Trial.PAUSED)
     scheduler = StepHalving(tmp_path, num_trials=2)
     assert scheduler.choose_trial_to_run(FakeController([], scheduler, made=[trial])) is trial
+
+
+def test_an_unknown_number_of_trials_is_judged_as_they_come(tmp_path):
+    """One after another: each is compared with those that have been there."""
+    scheduler = StepHalving(tmp_path, max_concurrent=1)
+    made = [
+        FakeTrial(str(index), *ends(accuracy, 0.9, 0.9)) for index, accuracy in enumerate((0.9, 0.2, 0.1))
+    ]
+    assert [trial.steps for trial in FakeController(made, scheduler, 1).play().made] == [3, 1, 1]
+
+
+@pytest.mark.parametrize("how", ["its process is lost", "nobody learnt"])
+def test_a_trial_that_failed_beats_nobody(tmp_path, how):
+    scheduler = StepHalving(tmp_path, num_trials=2, max_concurrent=1)
+    made = [FakeTrial("0", *ends(0.9, 0.9)), FakeTrial("1", *ends(0.8, 0.8))]
+    controller = FakeController([], scheduler, 1, made=made)
+    for trial in made:
+        trial.status, trial.steps = Trial.RUNNING, 1
+        assert scheduler.on_trial_result(controller, trial, trial.result()) == "PAUSE"
+        trial.status = Trial.PAUSED
+    if how == "nobody learnt":
+        made[0].status, made[0].last_result = Trial.TERMINATED, {"failure": "step 'grow 2' ended ..."}
+    else:
+        made[0].status = Trial.ERROR
+    assert scheduler.choose_trial_to_run(controller) is made[1]

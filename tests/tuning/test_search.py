@@ -41,7 +41,7 @@ def test_the_scheduler_is_chosen_by_name():
     assert type(made("fifo")) is FIFOScheduler
     assert type(made("asha")) is GrownRungs
     halving = made("halving")
-    assert halving.same_partition
+    assert halving.same_sub_models
     assert (halving.num_trials, halving.max_concurrent) == (16, 2)
     # Optuna waits for results before it names more trials: a rung cannot wait for all of them.
     assert made("halving", "optuna").num_trials is None

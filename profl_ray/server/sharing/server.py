@@ -65,13 +65,15 @@ class SharingServer(Server):
         self._catch_up()
         path, step_round = self._path(), self._step_round()
         record = super().play_round()
-        trained = self._merged.scalars
-        self.store.write(path, step_round, Entry(record.to_json(), self.ledger.to_json(), trained))
+        # The entry last: who finds it goes on from the states, or would train the step again.
         if record.step_ended or step_round % _rounds_between(self._merged.snapshot) == 0:
             self.store.write_state(path, _state_name(step_round), self._merged.snapshot)
         if record.step_ended:
-            self.store.leave()
             self.store.write_state(self._path(), BEGIN, self._true_state())
+        entry = Entry(record.to_json(), self.ledger.to_json(), self._merged.scalars)
+        self.store.write(path, step_round, entry)
+        if record.step_ended:
+            self.store.leave()
         self._set_anchor()
         return record
 

@@ -181,6 +181,20 @@ def test_one_leads_and_the_other_waits_and_takes_over(root, tmp_path, monkeypatc
     assert digest(other) == weights and records == expected[3:]
 
 
+def test_who_finds_an_entry_finds_the_state_to_go_on_from(root, tmp_path, monkeypatch):
+    """A follower that looks as soon as a round is there, at a step's end above all, trains nothing."""
+    leader, follower = (shared_server(make_experiment(root), tmp_path) for _ in range(2))
+    write = leader.store.write
+
+    def write_and_be_followed(*arguments):
+        write(*arguments)
+        play(follower, 1)
+
+    monkeypatch.setattr(leader.store, "write", write_and_be_followed)
+    assert len(play(leader)) == follower.rounds_shared and follower.finished
+    assert follower.rounds_trained == 0 and digest(follower) == digest(leader)
+
+
 def test_a_limit_removes_the_states_that_were_not_used_for_longest(root, tmp_path):
     experiment = make_experiment(root, "storage.shared_rounds_mib=0.5")
     server = shared_server(experiment, tmp_path)
