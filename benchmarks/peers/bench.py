@@ -206,6 +206,7 @@ def _prepare(workload: Workload, folder: Path) -> None:
     """Write the workload's files in a process that ends: this one stays small."""
     code = "import sys, json; from pathlib import Path; from workload import Workload"
     code += "; from prepare import prepare; prepare(Workload(**json.loads(sys.argv[1])), Path(sys.argv[2]))"
+    code += "; from ours import find_facts; find_facts(Path(sys.argv[2]))"
     subprocess.run(
         [sys.executable, "-c", code, json.dumps(vars(workload)), str(folder)],
         check=True,

@@ -84,5 +84,7 @@ def configure(workload: Workload, root: Path, **more: Any) -> ExperimentConfig:
         "storage.checkpoint_every_rounds": workload.num_rounds,
         "fleet.backend": "ray",
         "fleet.num_actors": 2,
+        # One sum an actor and round, as the floor's and pfl's workers send.
+        "fleet.cohort_groups": 2,
     }
     return load_experiment("digits_tiny", [f"{key}={value}" for key, value in (settings | more).items()])

@@ -7,7 +7,7 @@ from time import perf_counter, time_ns
 from typing import Any
 
 from family import configure, load_unpadded, register
-from workload import prepared, tell
+from workload import Files, prepared, tell
 
 from profl_ray.fleet import driver as driving
 from profl_ray.fleet import ray_fleet
@@ -24,6 +24,14 @@ class PeerActor(ClientActor):
     def __init__(self, *arguments: Any) -> None:
         register()
         super().__init__(*arguments)
+
+
+def find_facts(folder: Path) -> None:
+    """Find out what the driver must know of the model, as the process that starts a run does."""
+    register()
+    assemble = experiments.assemble
+    driving.assemble = lambda config: assemble(config, load_unpadded)
+    driving.check_runnable(configure(Files(folder).workload, folder / "runs"))
 
 
 def main() -> None:

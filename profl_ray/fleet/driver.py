@@ -23,6 +23,7 @@ from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
 from profl_ray.tracking import REASON_TAG, NullWriter, RunWriter, Totals, Writer, flat_params, prepare_store
 from profl_ray.tracking.artifacts import log_results, log_setup
+from profl_ray.training import known_flops
 
 Outcome = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
 """How a run is left; MLflow's words. SCHEDULED: it waits, and goes on later."""
@@ -51,11 +52,13 @@ class RunIdentity:
 def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
     """Return the experiment and the needs of its steps; UserError if it cannot be put together.
 
-    Unaffordable if some step is beyond all devices.
+    Unaffordable if some step is beyond all devices. What is found out here is known to the driver later.
     """
     experiment = assemble(config)
     needs = experiment.step_needs(experiment.make_strategy())
     experiment.check_affordable(needs)
+    for need in needs:
+        known_flops(need.task, experiment.estimate.facts)
     return experiment, needs
 
 

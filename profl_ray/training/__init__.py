@@ -2,7 +2,7 @@
 
 from profl_ray.training.calibration import Calibration
 from profl_ray.training.distillation import Distillation
-from profl_ray.training.flops import flops_per_image, local_flops
+from profl_ray.training.flops import flops_per_image, known_flops, local_flops
 from profl_ray.training.layout import Layout, State
 from profl_ray.training.masked import Masked
 from profl_ray.training.mutual import Mutual
@@ -41,5 +41,6 @@ __all__ = [
     "TaskSum",
     "WorkerSettings",
     "flops_per_image",
+    "known_flops",
     "local_flops",
 ]

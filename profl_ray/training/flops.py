@@ -52,14 +52,17 @@ def _convolution_backward(
     return forward * (wanted[0] + wanted[1])
 
 
+def known_flops(task: LocalTask, facts: KeptFacts) -> float:
+    """Return `flops_per_image`, which is found out once."""
+    return facts.get(f"operations: {task.memory_key}", lambda: flops_per_image(task), float)
+
+
 def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport], facts: KeptFacts) -> int:
     """Return the operations of all devices whose update was merged, over all their local epochs."""
     num_images = Counter[LocalTask]()
     for report in reports:
         if report.failure is None:
             num_images[states[report.task_index].task] += report.num_images
-
-    def per_image(task: LocalTask) -> float:
-        return facts.get(f"operations: {task.memory_key}", lambda: flops_per_image(task), float)
-
-    return round(sum(n * task.procedure.local_epochs * per_image(task) for task, n in num_images.items()))
+    return round(
+        sum(n * task.procedure.local_epochs * known_flops(task, facts) for task, n in num_images.items())
+    )
