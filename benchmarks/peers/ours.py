@@ -1,6 +1,7 @@
 """profl-ray: the driver in this process, two client actors on a local Ray, MLflow off."""
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter, time_ns
@@ -34,8 +35,8 @@ def find_facts(folder: Path) -> None:
     driving.check_runnable(configure(Files(folder).workload, folder / "runs"))
 
 
-def main() -> None:
-    """Play the rounds."""
+def main(before_the_end: Callable[[], None] = lambda: None) -> None:
+    """Play the rounds; `before_the_end` is called while Ray still runs."""
     files = prepared()
     root = Path(sys.argv[1]) / "runs"
     config = configure(files.workload, root, **dict(pair.split("=") for pair in sys.argv[2:]))
@@ -62,6 +63,7 @@ def main() -> None:
                 started = perf_counter()
                 record = driver.play_round()
                 seconds.append(perf_counter() - started)
+            before_the_end()
             driver.close("FINISHED")
         finally:
             driver.fleet.close()

@@ -38,7 +38,7 @@ class MemoryWatch:
             own = rays = 0.0
             for pid in self._processes():
                 try:
-                    mib = _pss_mib(pid)
+                    mib = pss_mib(pid)
                     command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
                 except (FileNotFoundError, ProcessLookupError):
                     continue  # It has ended meanwhile.
@@ -61,7 +61,8 @@ class MemoryWatch:
         return [pid for pid in pids if self._known.get(pid)]
 
 
-def _pss_mib(pid: int) -> float:
+def pss_mib(pid: int) -> float:
+    """Return the proportional set size of a process."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024

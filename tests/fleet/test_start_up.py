@@ -3,9 +3,13 @@
 import subprocess
 import sys
 
+import pytest
+
 from profl_ray.config.load import to_yaml
 
 from .kit import short_config
+
+pytestmark = pytest.mark.e2e
 
 PLAY = """
 import sys
