@@ -1,4 +1,4 @@
-"""What three processes hold that import PyTorch and Ray and do nothing: `python benchmarks/peers/imports.py`."""
+"""What three processes hold that import PyTorch and Ray: `python benchmarks/peers/imports.py`."""
 
 import subprocess
 import sys
