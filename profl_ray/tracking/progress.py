@@ -25,7 +25,7 @@ class TrialProgress:
 
     name: str
     state: str
-    """running, finished, failed, stopped, or what became of it otherwise, such as n/a."""
+    """running, waiting, finished, failed, stopped, or what became of it otherwise, such as n/a."""
     rounds: int
     step: str
     """Such as `grow 2`; empty before the first round."""
