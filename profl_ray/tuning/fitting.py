@@ -16,9 +16,10 @@ def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> 
     """
     from ray.tune import TuneError
 
-    # It shows a traceback for every trial whose process is lost; our view says it in a line, and a trial that
-    # fails for good leaves its traceback in its folder.
-    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
+    # They show a traceback for every trial whose process is lost, and the ids of those that an interrupt ended;
+    # our view says it in a line, and a trial that fails for good leaves its traceback in its folder.
+    for name in ("ray.tune.execution.tune_controller", "ray.tune.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for left in reversed(range(MAX_RESTARTS + 1)):
         try:
             return tuner.fit()
