@@ -40,7 +40,7 @@ class TrialData:
 
     @property
     def outcome(self) -> str:
-        """finished, running, failed, stopped or n/a."""
+        """finished, running, waiting, failed, stopped or n/a."""
         words = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "SCHEDULED": "waiting"}
         word = self.tags.get(OUTCOME_TAG) or words.get(self.status, "running")
         return "n/a" if word == "finished" and "final_accuracy" not in self.summary else word

@@ -47,7 +47,7 @@ class SweepProgress:
     @property
     def ended(self) -> bool:
         """Whether nothing more will come."""
-        return self.state != "running"
+        return self.state not in ("running", "waiting")
 
 
 def read_progress(uri: str, experiment: str, sweep: str | None = None) -> SweepProgress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking.client import open_client, reason
+from profl_ray.tracking.client import impatient, open_client, reason
 from profl_ray.tracking.outbox import Outbox, Parcel
 from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
 from profl_ray.tracking.points import Totals, finite, round_points, step_tags
@@ -175,14 +175,17 @@ def start_parent(
     return RunWriter.start(uri, experiment_id, name, params, own | dict(tags or {})).run_id
 
 
-def end_waiting(uri: str, run_id: str) -> None:
-    """Mark a run that waits as stopped, and leave any other as it is; a store that fails is only logged."""
+def end_waiting(uri: str, run_id: str) -> bool:
+    """Mark a run that waits as stopped, and leave any other as it is; return False if the store failed."""
     try:
-        client = open_client(uri)
-        if _retried(lambda: client.get_run(run_id)).info.status == "SCHEDULED":
-            _retried(lambda: client.set_terminated(run_id, "KILLED"))
+        with impatient():  # A sweep's control waits for it.
+            client = open_client(uri)
+            if _retried(lambda: client.get_run(run_id)).info.status == "SCHEDULED":
+                _retried(lambda: client.set_terminated(run_id, "KILLED"))
     except Exception as problem:
         _log.warning("run %s could not be marked as stopped (%s)", run_id, reason(problem))
+        return False
+    return True
 
 
 def _default_tags(parent_run_id: str | None) -> dict[str, str]:

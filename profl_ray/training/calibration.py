@@ -21,10 +21,6 @@ class Calibration(Procedure):
                 layer.reset_running_stats()
                 layer.momentum = None
 
-    def make_lean_optimizer(self, model: nn.Module) -> None:
-        """Begin likewise: this pass has no optimizer of either kind."""
-        self.make_optimizer(model)
-
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy, for the record only."""
         return functional.cross_entropy(model(images), labels)

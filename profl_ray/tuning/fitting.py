@@ -16,7 +16,7 @@ def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> 
     """
     from ray.tune import TuneError
 
-    # They show a traceback for every trial whose process is lost, and the ids of those that an interrupt ended;
+    # They show a traceback for every trial whose process is lost, and the ids of those that were interrupted;
     # our view says it in a line, and a trial that fails for good leaves its traceback in its folder.
     for name in ("ray.tune.execution.tune_controller", "ray.tune.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -48,8 +48,12 @@ class StepHalving(GrownRungs):
         """By trial id: units at the last rung that it may leave."""
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Let a trial of a resumed sweep wait on, if it waited: Tune would start all of them at once."""
-        if trial.status == Trial.PENDING and _waits(RunFolder(self.trials / trial.trial_id)):
+        """Let a trial of a resumed sweep wait on, if it waited: Tune would start all of them at once.
+
+        Tune adds a trial once more when it failed and is tried again; that one is pending already.
+        """
+        is_restored = not self.recalled
+        if is_restored and trial.status == Trial.PENDING and _waits(RunFolder(self.trials / trial.trial_id)):
             trial.set_status(Trial.PAUSED)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -84,6 +88,14 @@ class StepHalving(GrownRungs):
         for trial in self._judge(waiting, trials):
             tune_controller.stop_trial(trial)
         return next(iter(self._may_go_on(waiting)), None)
+
+    def _recall(self, but: str) -> None:
+        """Enter what trials reached before the sweep was resumed; who is beyond a rung has passed it."""
+        super()._recall(but)
+        for trial_id, units in self.grown.items():
+            for last in RunFolder(self.trials / trial_id).read_records()[-1:]:
+                if accuracy_of_growth(last) is None:
+                    self.passed[trial_id] = units
 
     def _may_go_on(self, waiting: Sequence[Trial]) -> list[Trial]:
         passed = [t for t in waiting if self.passed.get(t.trial_id, 0) >= self.grown.get(t.trial_id, 0)]

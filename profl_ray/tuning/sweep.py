@@ -193,11 +193,12 @@ def _fit(
     )
     say(f"sweep {name}: {num_trials} trials of {config.recipe}, {space.description}")
 
-    def settle(trial_id: str) -> None:
-        """Mark the run of a trial that waited, and will not go on, as stopped."""
+    def settle(trial_id: str) -> bool:
+        """Mark the run of a trial that waited, and does not go on, as stopped."""
         trial = RunFolder(folder / TRIALS / trial_id)
-        if state["uri"] is not None and trial.exists:
-            end_waiting(state["uri"], trial.facts()["mlflow_run_id"])
+        if state["uri"] is None or not trial.exists:
+            return True
+        return end_waiting(state["uri"], str(trial.facts().get("mlflow_run_id")))
 
     view = SweepView(num_trials, say, settle)
 

@@ -1,6 +1,7 @@
 """One trial: a Tune trainable around the driver. The trial's actor is the driver actor."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from profl_ray.fleet.driver import Driver, Outcome, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, flat_params
 from profl_ray.tuning.space import SearchSpace, decode, encode, trial_name
+
+_log = logging.getLogger(__name__)
 
 METRIC = "grown_accuracy"
 """Accuracy at the end of the last growing step; at the end of the run, of the complete model.
@@ -50,7 +53,7 @@ def sharing_rounds(config: ExperimentConfig) -> ExperimentConfig:
 class ProFLTrial(tune.Trainable):
     """A trial; one Tune iteration is one round.
 
-    The driver saves its state itself after every round, so Tune's checkpoint holds only the way to it.
+    The driver saves its state itself, so Tune's checkpoint holds only the way to it.
     """
 
     def setup(self, config: dict[str, Any], context: SweepContext | None = None) -> None:
@@ -65,7 +68,11 @@ class ProFLTrial(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial into this process, whose imports are done."""
-        self.cleanup()
+        try:
+            self.cleanup()
+        except Exception:
+            # Tune would count it as the new trial's failure, and not try that one again.
+            _log.exception("the last trial of this process could not be closed")
         self.settings = decode(new_config)
         return True
 
@@ -141,15 +148,20 @@ class ProFLTrial(tune.Trainable):
         (Path(checkpoint_dir) / "run_folder.json").write_text(json.dumps({"run_folder": folder}))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing to do: `setup` went on from the driver's own, newer state."""
+        """Nothing to do: the next `step` goes on from the driver's own, newer state."""
 
     def cleanup(self) -> None:
         """Close the run, if it is open: at its end, and when a scheduler stops the trial."""
         if self.driver is not None:
             driver, self.driver = self.driver, None
-            if self.outcome in ("KILLED", "SCHEDULED"):
-                driver.save()
-            driver.close(self.outcome, self.reason)
+            try:
+                if self.outcome in ("KILLED", "SCHEDULED"):
+                    driver.save()
+            except Exception as error:
+                self.outcome, self.reason = "FAILED", f"{type(error).__name__}: {error}"
+                raise
+            finally:
+                driver.close(self.outcome, self.reason)
 
     def _note(self, record: RoundRecord) -> None:
         accuracy = accuracy_of_growth(record)

@@ -32,9 +32,9 @@ class SweepView(Callback):
         self,
         num_trials: int,
         say: Callable[[str], None],
-        settle: Callable[[str], None] = lambda trial_id: None,
+        settle: Callable[[str], bool] = lambda trial_id: True,
     ) -> None:
-        """`settle` is told the id of each trial that has ended, or will not go on."""
+        """`settle` is told the id of each trial that waited and does not go on; it returns False in vain."""
         self.num_trials = num_trials
         self.say = say
         self.settle = settle
@@ -66,7 +66,8 @@ class SweepView(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print the end of a trial."""
-        self.settle(trial.trial_id)
+        if trial.status == Trial.PAUSED:
+            self.settle(trial.trial_id)
         seen = self._of(trial)
         seen.state, seen.share = "done", 1.0
         last = seen.last or {}
@@ -97,7 +98,8 @@ class SweepView(Callback):
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Leave no run that seems to wait: an interrupted sweep's trials go on when it is resumed."""
         for trial in trials:
-            self.settle(trial.trial_id)
+            if self._of(trial).state not in ("done", "failed") and not self.settle(trial.trial_id):
+                return  # The store does not answer.
 
     def _of(self, trial: Any) -> _Seen:
         return self.seen.setdefault(trial.trial_id, _Seen(trial_name(decode(trial.config))))

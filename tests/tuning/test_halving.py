@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.experiment import Trial
 
+from profl_ray.server.record import RoundRecord
+from profl_ray.server.run_folder import RunFolder
 from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.search import search_algorithm
 
@@ -149,6 +151,37 @@ def test_a_restored_trial_that_waits_at_no_rung_goes_on(tmp_path):
     trial = FakeTrial("0", [(0.1,), (0.2,)], status=Trial.PAUSED)
     scheduler = StepHalving(tmp_path, num_trials=2)
     assert scheduler.choose_trial_to_run(FakeController([], scheduler, made=[trial])) is trial
+
+
+def run_folder(tmp_path, *rounds):
+    """Write the records of trial 0: of each round the units grown, and whether it ended a growing step."""
+    (tmp_path / "0").mkdir()
+    for number, (units, ended) in enumerate(rounds, 1):
+        values = dict.fromkeys(RoundRecord.__dataclass_fields__, 0)
+        values |= {"stage": "grow", "step_ended": ended, "units_grown": units, "test_accuracy": 0.5}
+        values |= {"round": number, "cohort": (), "trained": (), "failed": {}}
+        RunFolder(tmp_path / "0").append(RoundRecord(**values))
+
+
+def test_a_restored_trial_that_is_beyond_a_rung_has_passed_it(tmp_path):
+    run_folder(tmp_path, (1, True), (1, False))
+    scheduler = StepHalving(tmp_path, num_trials=2)
+    trial, other = FakeTrial("0", *ends(0.5, 0.9), status=Trial.RUNNING, steps=1), FakeTrial("1", *ends(0.1))
+    controller = FakeController([], scheduler, made=[trial, other])
+    scheduler.choose_trial_to_run(controller)
+    assert scheduler.on_trial_result(controller, trial, trial.result()) == "CONTINUE"
+
+
+def test_only_a_resumed_sweep_lets_a_pending_trial_wait(tmp_path, monkeypatch):
+    """Tune adds a trial again that failed and is tried once more."""
+    monkeypatch.setattr("profl_ray.tuning.halving._waits", lambda run: True)
+    scheduler, trial = StepHalving(tmp_path, num_trials=1), FakeTrial("0", *ends(0.5, 0.9))
+    scheduler.on_trial_add(None, trial)
+    assert trial.status == Trial.PAUSED
+    scheduler.choose_trial_to_run(FakeController([], scheduler, made=[trial]))
+    trial.status = Trial.PENDING
+    scheduler.on_trial_add(None, trial)
+    assert trial.status == Trial.PENDING
 
 
 def test_an_unknown_number_of_trials_is_judged_as_they_come(tmp_path):
