@@ -233,7 +233,8 @@ def _fit(
                 callbacks=[view],
                 # A trial whose process or node is lost goes on elsewhere from its own last round.
                 failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_FAILURES),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                # A trial is saved only to wait; one that ends, or is stopped, is not.
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             ),
         )
     try:

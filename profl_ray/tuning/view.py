@@ -98,7 +98,8 @@ class SweepView(Callback):
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Leave no run that seems to wait: an interrupted sweep's trials go on when it is resumed."""
         for trial in trials:
-            if self._of(trial).state not in ("done", "failed") and not self.settle(trial.trial_id):
+            whole = (self._of(trial).last or {}).get("share_done", 0.0) >= 1.0
+            if not whole and not self.settle(trial.trial_id):
                 return  # The store does not answer.
 
     def _of(self, trial: Any) -> _Seen:
