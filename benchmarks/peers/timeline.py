@@ -8,7 +8,6 @@ alone; the time from there to the next round's first call.
 """
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -64,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
@@ -21,12 +21,19 @@ from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
-from profl_ray.tracking import REASON_TAG, NullWriter, RunWriter, Totals, Writer, flat_params, prepare_store
+from profl_ray.tracking import (
+    REASON_TAG,
+    NullWriter,
+    RunWriter,
+    Status,
+    Totals,
+    Writer,
+    flat_params,
+    prepare_store,
+)
 from profl_ray.tracking.artifacts import log_results, log_setup
 from profl_ray.training import known_flops
 
-Outcome = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
-"""How a run is left; MLflow's words. SCHEDULED: it waits, and goes on later."""
 NOTICE_TAG = "profl_ray.notice"
 
 
@@ -129,7 +136,7 @@ class Driver:
 
     def run(self, on_round: Callable[[RoundRecord], None] | None = None) -> dict[str, Any]:
         """Play rounds until the end, or until `stop`; return the summary."""
-        outcome: Outcome = "FAILED"
+        outcome: Status = "FAILED"
         reason = ""
         try:
             while not self.finished and not self._stop.is_set():
@@ -177,7 +184,7 @@ class Driver:
             "notices": list(self.notices),
         }
 
-    def close(self, outcome: Outcome, reason: str = "") -> dict[str, Any]:
+    def close(self, outcome: Status, reason: str = "") -> dict[str, Any]:
         """Log what a run leaves behind, release the fleet and return the summary.
 
         `reason`: why the run failed, in one line.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KIND_TAG = "profl_ray.kind"
 """run, sweep or trial."""
 Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
-"""How a writer leaves its run; SCHEDULED: it waits for its turn."""
+"""How a run is left, in MLflow's words; SCHEDULED: it waits, and goes on later."""
 
 EVERY_ROUNDS_METRIC = "need_mib"
 """A metric that every round has: its steps tell which rounds were logged."""

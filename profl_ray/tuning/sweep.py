@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig, ModelConfig
@@ -15,7 +15,15 @@ from profl_ray.secrecy import masked, plain_name
 from profl_ray.server.durable import write_durably
 from profl_ray.server.experiment import assemble
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import RunWriter, end_waiting, flat_params, prepare_store, resolve_uri, start_parent
+from profl_ray.tracking import (
+    RunWriter,
+    Status,
+    end_waiting,
+    flat_params,
+    prepare_store,
+    resolve_uri,
+    start_parent,
+)
 from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
@@ -174,7 +182,6 @@ def _fit(
 ) -> SweepOutcome:
     from ray import tune
 
-    from profl_ray.tuning.outcome import SweepOutcome
     from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
     from profl_ray.tuning.trial import TRIALS, ProFLTrial, SweepContext
     from profl_ray.tuning.view import SweepView
@@ -271,7 +278,7 @@ def _resuming(command: str, name: str) -> str:
 def _end_parent(
     state: dict[str, Any],
     name: str,
-    status: Literal["FINISHED", "FAILED", "KILLED"],
+    status: Status,
     summary: dict[str, float | None] | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:

@@ -10,9 +10,9 @@ from ray import tune
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import NothingLearnt, Unaffordable
-from profl_ray.fleet.driver import Driver, Outcome, RunIdentity
+from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, flat_params
+from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, Status, flat_params
 from profl_ray.tuning.space import SearchSpace, decode, encode, trial_name
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class ProFLTrial(tune.Trainable):
         """Open the trial's run, new or where it stopped."""
         self.refusal = ""
         self.grown_accuracy = 0.0
-        self.outcome: Outcome = "KILLED"
+        self.outcome: Status = "KILLED"
         self.reason = ""
         context = self.context
         experiment = context.config
