@@ -19,6 +19,9 @@ from profl_ray.server.record import RoundRecord
 MAX_LOST_DRIVERS = 3
 """Driver actors of one run that may be lost before it gives up."""
 
+FOLLOW_SECONDS = 0.2
+"""How often a run's driver is asked for its new rounds: so late they are shown, and a Ctrl-C is heard."""
+
 
 class DriverActor:
     """Runs a Driver. `fit` trains; `status`, `rounds_since` and `stop` answer meanwhile."""
@@ -132,7 +135,7 @@ class _Follower:
     def _follow_one(self) -> dict[str, Any] | Exception:
         done, ended = self.driver.fit.remote(), False
         while not ended:
-            ready, _ = ray.wait([done], timeout=1.0)
+            ready, _ = ray.wait([done], timeout=FOLLOW_SECONDS)
             ended = bool(ready)
             records = ray.get(self.driver.rounds_since.remote(self.num_seen))
             for record in records:

@@ -64,8 +64,9 @@ def test_ray_gives_the_same_weights_with_any_number_of_actors(program, runs, num
 
 @pytest.mark.parametrize("backend", ["in_process", "ray"])
 def test_an_interrupted_run_is_saved_and_ends_like_an_uninterrupted_one(program, runs, backend):
-    # Long enough for the signal to come in the middle.
-    options = (*SHORT, "freezing.rounds=8", "tracking.enabled=false", f"storage.root={runs}")
+    # Long enough for the signal to come in the middle: a round may take a fiftieth of a second.
+    num_rounds, rounds = 169, "freezing.rounds=80"
+    options = (*SHORT, rounds, "freezing.max_rounds=80", "tracking.enabled=false", f"storage.root={runs}")
     process = program.start("run", "digits_tiny", "--json", *options, f"fleet.backend={backend}")
     heard = []
     for line in process.stderr:
@@ -76,7 +77,7 @@ def test_an_interrupted_run_is_saved_and_ends_like_an_uninterrupted_one(program,
     out, err = process.communicate(timeout=90)
     assert process.returncode == 130, "".join(heard) + err
     stopped = json.loads(out.splitlines()[-1])
-    assert not stopped["finished"] and 2 <= stopped["rounds"] < 25 and "final_accuracy" not in stopped
+    assert not stopped["finished"] and 2 <= stopped["rounds"] < num_rounds and "final_accuracy" not in stopped
     assert f"--resume {stopped['run_id']}" in " ".join(err.split())
     program.wait_until_nothing_is_left()
 
@@ -85,7 +86,7 @@ def test_an_interrupted_run_is_saved_and_ends_like_an_uninterrupted_one(program,
     )
     assert resumed.code == 0, resumed.err
     summary = json.loads(resumed.last)
-    assert summary["run_id"] == stopped["run_id"] and summary["finished"] and summary["rounds"] == 25
+    assert summary["run_id"] == stopped["run_id"] and summary["finished"] and summary["rounds"] == num_rounds
     first = next(line for line in resumed.err.splitlines() if line.startswith("round "))
     assert first.startswith(f"round {stopped['rounds'] + 1:4d}")
-    assert summary["weights_sha256"] == digest(runs, "freezing.rounds=8")
+    assert summary["weights_sha256"] == digest(runs, rounds, "freezing.max_rounds=80")
