@@ -19,9 +19,12 @@ from torch import Tensor, nn
 
 from profl_ray.provenance import source_digest
 from profl_ray.training.orders import TaskState
+from profl_ray.training.task import LocalTask
 
 CHUNK = 64
 """Images per forward pass of a prefix: part of the definition, since other sizes round otherwise."""
+KNOWN_PREFIXES = 4
+"""Prefixes whose folders a worker remembers: a round trains and evaluates one or two."""
 MIB = 2**20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -29,39 +32,54 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class FeatureStore:
     """Files `root/BOOT/PREFIX/IMAGES.npy`, at most `limit_mib` in all; without a limit nothing is kept.
 
-    Files are not synced, so they count only until the machine starts again. What cannot be read or written is
-    computed.
+    A prefix is known by the weights of its units alone, so whoever has the same first units shares its files,
+    and a longer prefix is gone on with from a shorter one. Files are not synced: they count only until the
+    machine starts again. What cannot be read or written is computed.
     """
 
     def __init__(self, root: Path, limit_mib: float) -> None:
         self.root = root
         self.limit_mib = limit_mib
-        self._folders: dict[tuple[str, int, str], Path] = {}
+        self._folders: dict[tuple[LocalTask, str], list[Path]] = {}
 
     def features(self, state: TaskState, model: nn.Module, pixels: np.ndarray, images: Tensor) -> Tensor:
         """Return the output of the task's frozen prefix for images [N, C, H, W], float32 [N, C', H', W'].
 
         `pixels`: the images as they are stored, by which their features are known again.
         """
+        num_units = state.task.prefix_units
         if not self.limit_mib:
-            return prefix_features(model, images, state.task.prefix_units)
-        path = self._folder(state) / f"{sha256(np.ascontiguousarray(pixels).data).hexdigest()[:32]}.npy"
-        kept = _read(path, len(images))
-        if kept is not None:
-            return kept.to(images.device)
-        made = prefix_features(model, images, state.task.prefix_units)
-        self._keep(path, made)
-        return made
+            return run_units(model, images, 0, num_units)
+        name = f"{sha256(np.ascontiguousarray(pixels).data).hexdigest()[:32]}.npy"
+        folders = self._folders_of(state)
+        begun, features = 0, images
+        for num_known in range(num_units, 0, -1):
+            kept = _read(folders[num_known - 1] / name, len(images))
+            if kept is not None:
+                begun, features = num_known, kept.to(images.device)
+                break
+        if begun < num_units:
+            features = run_units(model, features, begun, num_units)
+            self._keep(folders[-1] / name, features)
+        return features
 
-    def _folder(self, state: TaskState) -> Path:
-        """Return the folder of the prefix, which is known by its weights."""
-        key = (repr(state.task.model), state.task.prefix_units, state.frozen_version)
+    def _folders_of(self, state: TaskState) -> list[Path]:
+        """Return the folders of the first unit, of the first two, and so on to the whole prefix."""
+        key = (state.task, state.frozen_version)
         if key not in self._folders:
             code = source_digest("models", "training")
-            network = f"{state.task.model.network}{state.task.prefix_units}{torch.__version__}{code}".encode()
-            layout = repr(state.task.frozen.names).encode()
-            digest = sha256(network + layout + state.frozen.tobytes()).hexdigest()[:32]
-            self._folders = {key: self.root / _boot() / digest}
+            digest = sha256(f"{state.task.model.network}{torch.__version__}{code}".encode())
+            weights = state.task.frozen.unpack(state.frozen)
+            folders = []
+            for index in range(state.task.prefix_units):
+                own = {name: value for name, value in weights.items() if name.startswith(f"units.{index}.")}
+                digest.update(f"{index}{list(own)}".encode())
+                for value in own.values():
+                    digest.update(value.tobytes())
+                folders.append(self.root / _boot() / digest.hexdigest()[:32])
+            if len(self._folders) >= KNOWN_PREFIXES:
+                self._folders.clear()
+            self._folders[key] = folders
         return self._folders[key]
 
     def _keep(self, path: Path, features: Tensor) -> None:
@@ -88,16 +106,16 @@ class FeatureStore:
 
 
 @torch.no_grad()
-def prefix_features(model: nn.Module, images: Tensor, num_units: int) -> Tensor:
-    """Return the output of the first units, which are in evaluation mode, in chunks of a fixed size."""
+def run_units(model: nn.Module, features: Tensor, start: int, stop: int) -> Tensor:
+    """Return what units start..stop-1, in evaluation mode, make of `features`, in chunks of a fixed size."""
     units = model.get_submodule("units")
     made = []
-    for chunk in images.split(CHUNK):
-        features = chunk.contiguous(memory_format=torch.channels_last)
-        for index in range(num_units):
+    for chunk in features.split(CHUNK):
+        made_of_it = chunk.contiguous(memory_format=torch.channels_last)
+        for index in range(start, stop):
             for layer in units.get_submodule(str(index)).children():
-                features = layer(features)
-        made.append(features)
+                made_of_it = layer(made_of_it)
+        made.append(made_of_it)
     return torch.cat(made)
 
 

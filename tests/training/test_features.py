@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from profl_ray.models import DistillationPlan, SubModelPlan
-from profl_ray.training.features import FeatureStore, prefix_features
+from profl_ray.training.features import FeatureStore, run_units
 from profl_ray.training.worker import DeviceWorker
 
 from .kit import NETWORK, TASK, make_data, make_order, make_split, make_state, make_worker
@@ -50,7 +50,7 @@ def test_a_model_that_begins_after_its_prefix_gives_the_same(tmp_path):
     model = worker._resident(make_state(EVAL))
     model.eval()
     images = torch.randn(70, 1, 8, 8)
-    features = prefix_features(model, images, 2)
+    features = run_units(model, images, 0, 2)
     assert features.shape[0] == 70 and not features.requires_grad
     expected = model(images)
     model.num_skipped = 2
@@ -72,8 +72,8 @@ def test_kept_features_change_nothing(tmp_path):
 def test_the_prefix_is_run_once(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "profl_ray.training.features.prefix_features",
-        lambda *arguments: calls.append(arguments) or prefix_features(*arguments),
+        "profl_ray.training.features.run_units",
+        lambda *arguments: calls.append(arguments[2:]) or run_units(*arguments),
     )
     results(make_worker(features_root=tmp_path, features_mib=100.0))
     assert len(calls) == 3
@@ -81,6 +81,38 @@ def test_the_prefix_is_run_once(tmp_path, monkeypatch):
     assert len(calls) == 3
     results(make_worker())
     assert len(calls) == 3 + 5, "without a store once a device and round, and for the evaluation"
+
+
+def test_a_longer_prefix_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
+    """Growing keeps blocks that it has frozen: the next step's prefix is the last one and a block."""
+    calls = []
+    monkeypatch.setattr(
+        "profl_ray.training.features.run_units",
+        lambda *arguments: calls.append(arguments[2:]) or run_units(*arguments),
+    )
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    longer = replace(EVAL, fixed_statistics=(*FIXED, "units.2."), moving_statistics=("units.3.",))
+    longer = replace(longer, trainable=("units.3.", "head."))
+    without, long_without = results(make_worker()), results(make_worker(), make_state(longer))
+    calls.clear()
+    assert_same(results(make_worker(**store)), without)
+    assert calls == [(0, 2)] * 3
+    assert_same(results(make_worker(**store), make_state(longer)), long_without)
+    assert calls == [(0, 2)] * 3 + [(2, 3)] * 3
+    # Back to the shorter one: it is still there.
+    assert_same(results(make_worker(**store)), without)
+    assert len(calls) == 6 and len(list(tmp_path.glob("*/*"))) == 2
+
+
+def test_prefixes_are_known_by_their_units_alone(tmp_path):
+    """Another task with the same front, such as Map's, shares what is kept."""
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    worker = make_worker(**store)
+    folders = worker.features._folders_of(make_state(EVAL))
+    assert len(folders) == 2 and len(set(folders)) == 2
+    map_task = replace(EVAL, step="map", model=DistillationPlan(NETWORK, 2))
+    assert map_task.prefix_units == 2
+    assert worker.features._folders_of(make_state(map_task)) == folders
 
 
 @pytest.mark.parametrize("spoil", ["cut", "empty", "other", "gone"])
