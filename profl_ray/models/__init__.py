@@ -10,6 +10,7 @@ from profl_ray.models.submodel import (
     SubModel,
     SubModelPlan,
     build_proxy,
+    takes_its_images,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "initialise",
     "materialise",
     "state_tensors",
+    "takes_its_images",
 ]

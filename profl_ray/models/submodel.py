@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from profl_ray.errors import UserError
 from profl_ray.models.network import Network
 
 
@@ -58,6 +59,18 @@ class SubModel(nn.Module):
         for proxy in self.proxies.values():
             features = proxy(features)
         return self.head(features.mean(dim=(2, 3)))
+
+
+def takes_its_images(network: Network) -> bool:
+    """Return True; raise UserError if the images are too small for the network's strides and pools."""
+    with torch.device("meta"):
+        module = SubModelPlan(network, network.num_blocks).build()
+        try:
+            module(torch.empty(2, *network.image_shape))
+        except (RuntimeError, ValueError) as error:
+            shape = "x".join(map(str, network.image_shape))
+            raise UserError(f"images of {shape} are too small for {network.name} ({error})") from error
+    return True
 
 
 def build_proxy(network: Network, block: int) -> nn.Conv2d:

@@ -12,7 +12,7 @@ from profl_ray.config import ExperimentConfig, FleetConfig
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
 from profl_ray.memory import KeptFacts, NeedEstimator, unit_costs_bytes
-from profl_ray.models import Network, SubModelPlan, balanced_partition, check_partition, find_family
+from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_images
 from profl_ray.strategies import Step, Strategy, StrategyContext, full_task, make_strategy
 from profl_ray.training import LocalTask, WorkerSettings
 
@@ -95,7 +95,7 @@ def make_network(
     model = config.model
     stages = find_family(model.name).stages
     whole = Network(model.name, model.width, image_shape, num_classes, stages)
-    facts.get(f"takes its images: {whole!r}", lambda: _check_image_shape(whole), _true)
+    facts.get(f"takes its images: {whole!r}", lambda: takes_its_images(whole), _true)
     if not isinstance(model.partition, int):
         return replace(whole, partition=check_partition(model.partition, stages, model.name))
     by_units = replace(whole, partition=(1,) * sum(stages))
@@ -116,18 +116,6 @@ def _true(value: Any) -> bool:
 
 def _floats(values: Any) -> list[float]:
     return [float(value) for value in values]
-
-
-def _check_image_shape(network: Network) -> bool:
-    """Return True; raise UserError if the images are too small for the network's strides and pools."""
-    with torch.device("meta"):
-        module = SubModelPlan(network, network.num_blocks).build()
-        try:
-            module(torch.empty(2, *network.image_shape))
-        except (RuntimeError, ValueError) as error:
-            shape = "x".join(map(str, network.image_shape))
-            raise UserError(f"images of {shape} are too small for {network.name} ({error})") from error
-    return True
 
 
 def need_estimator(storage_root: Path) -> NeedEstimator:
