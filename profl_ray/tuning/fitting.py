@@ -8,12 +8,16 @@ from typing import Any
 MAX_RESTARTS = 3
 
 
-def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> Any:
-    """Return the results of `tuner`; when Tune itself fails, go on with a restored one, a few times.
+def fit(
+    tuner: Any, restored: Callable[[], Any], say: Callable[[str], None], interrupted: Callable[[], bool]
+) -> Any:
+    """Return the results of `tuner`; where Tune gives up too early, go on with a restored one, a few times.
 
     A trial's failure is Tune's business. But some deaths of a trial's process (Ray's memory monitor ends it,
-    for one) make Tune's controller raise, and with it the whole sweep would end.
+    for one) make Tune's controller raise, and with it the whole sweep would end; and a process that dies
+    between two trials costs the next one all of its tries. `interrupted`: whether the user wants no more.
     """
+    from ray.exceptions import RayActorError
     from ray.tune import TuneError
 
     # They show a traceback for every trial whose process is lost, and the ids of those that were interrupted;
@@ -22,7 +26,11 @@ def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> 
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for left in reversed(range(MAX_RESTARTS + 1)):
         try:
-            return tuner.fit()
+            results = tuner.fit()
+            num_lost = sum(isinstance(error, RayActorError) for error in results.errors)
+            if not num_lost or not left or interrupted():
+                return results
+            say(f"trials whose process is gone: {num_lost}; they go on from where they are")
         except (RuntimeError, TuneError) as error:
             if not left:
                 raise
@@ -31,7 +39,7 @@ def fit(tuner: Any, restored: Callable[[], Any], say: Callable[[str], None]) -> 
         tuner = None
         gc.collect()
         tuner = restored()
-    raise AssertionError("the last failure is raised")
+    raise AssertionError("the last results are returned, the last failure is raised")
 
 
 def reason(error: BaseException) -> str:

@@ -246,7 +246,7 @@ def _fit(
         )
     try:
         with tune_stops_on_signal() as interruption:
-            results = fit(tuner, restored, say)
+            results = fit(tuner, restored, say, lambda: interruption.requested)
     except BaseException as error:
         _end_parent(state, name, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise

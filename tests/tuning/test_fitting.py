@@ -1,11 +1,16 @@
 """A controller of Tune that fails: the sweep goes on, a few times."""
 
+import os
+from types import SimpleNamespace
+
 import pytest
 from ray import tune
+from ray.exceptions import ActorDiedError
 from ray.tune.execution.tune_controller import TuneController
 
 from profl_ray.tuning import Choice, SweepRequest, run_sweep
 from profl_ray.tuning.fitting import MAX_RESTARTS, fit
+from profl_ray.tuning.trial import ProFLTrial
 
 from .kit import space
 
@@ -20,13 +25,32 @@ class Failing:
         self.fits += 1
         if self.fits <= self.failures:
             raise self.error
-        return "results"
+        return RESULTS
+
+
+RESULTS = SimpleNamespace(errors=[])
+LOST = SimpleNamespace(errors=[ValueError("a trial's own"), ActorDiedError()])
+
+
+class Losing:
+    """A tuner whose trials lose their processes so many times."""
+
+    def __init__(self, times):
+        self.times, self.fits = times, 0
+
+    def fit(self):
+        self.fits += 1
+        return LOST if self.fits <= self.times else RESULTS
+
+
+def never():
+    return False
 
 
 @pytest.mark.parametrize("error", [RuntimeError("one\ntwo"), tune.TuneError("one")])
 def test_a_failure_of_tune_is_told_and_survived(error):
     said, tuner = [], Failing(MAX_RESTARTS, error)
-    assert fit(tuner, lambda: tuner, said.append) == "results"
+    assert fit(tuner, lambda: tuner, said.append, never) is RESULTS
     assert len(said) == MAX_RESTARTS and all("one); the trials go on" in line for line in said)
     assert not any("two" in line for line in said)
 
@@ -34,15 +58,53 @@ def test_a_failure_of_tune_is_told_and_survived(error):
 def test_a_failure_that_stays_is_raised():
     tuner = Failing(MAX_RESTARTS + 1, RuntimeError("again"))
     with pytest.raises(RuntimeError, match="again"):
-        fit(tuner, lambda: tuner, lambda _: None)
+        fit(tuner, lambda: tuner, lambda _: None, never)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a user's mistake")])
 def test_other_errors_are_not_tried_again(error):
     tuner = Failing(1, error)
     with pytest.raises(type(error)):
-        fit(tuner, lambda: tuner, lambda _: None)
+        fit(tuner, lambda: tuner, lambda _: None, never)
     assert tuner.fits == 1
+
+
+def test_lost_processes_are_told_and_replaced():
+    said, tuner = [], Losing(2)
+    assert fit(tuner, lambda: tuner, said.append, never) is RESULTS
+    assert said == ["trials whose process is gone: 1; they go on from where they are"] * 2
+
+
+@pytest.mark.parametrize(("times", "interrupted", "fits"), [(99, False, MAX_RESTARTS + 1), (99, True, 1)])
+def test_processes_that_are_lost_again_and_again_or_at_the_end_stay_lost(times, interrupted, fits):
+    tuner = Losing(times)
+    assert fit(tuner, lambda: tuner, lambda _: None, lambda: interrupted) is LOST
+    assert tuner.fits == fits
+
+
+def test_a_trials_own_failure_is_tunes_business():
+    tuner = SimpleNamespace(fit=lambda: SimpleNamespace(errors=[ValueError("its own")]))
+    assert len(fit(tuner, lambda: pytest.fail("again"), pytest.fail, never).errors) == 1
+
+
+@pytest.mark.ray
+def test_a_process_that_dies_between_two_trials_costs_no_trial(local_ray, root, tmp_path, monkeypatch):
+    """Tune takes it for the next trial's failure, and does not try that one again."""
+    died, take_in = tmp_path / "died", ProFLTrial.reset_config
+
+    def dying_once(self, new_config):
+        if not died.exists():
+            died.touch()
+            os._exit(1)
+        return take_in(self, new_config)
+
+    monkeypatch.setattr(ProFLTrial, "reset_config", dying_once)
+    said = []
+    parameters = {"freezing.rounds": Choice.of(1, 2, 3)}
+    outcome = run_sweep(SweepRequest(space(root, parameters), max_concurrent=1, command="x"), said.append)
+    assert died.exists()
+    assert (outcome.num_trials, outcome.num_failed) == (3, 0)
+    assert sum(line.startswith("  done") for line in said) == 3, said
 
 
 @pytest.mark.ray
