@@ -48,7 +48,7 @@ def cohort_cases(quick: bool) -> list[Row]:
 def model_cases(quick: bool) -> list[Row]:
     """Models from small to large; two devices in two groups, one actor, one node."""
     common = {"cohort_size": 2, "cohort_groups": 2, "backend": "ray", "num_actors": 1, **WHOLE}
-    common |= {"num_rounds": 4, "evaluate_every": 1000}
+    common |= {"num_rounds": 10, "evaluate_every": 1000}
     return [{"model": name, "width": width, **common} for name, width in MODELS[: 2 if quick else None]]
 
 
@@ -118,15 +118,16 @@ def cohort_table(rows: Sequence[Row]) -> None:
     print_table(["fleet", "cohort", "groups", "round s", "local s", "own ms", *MEMORY_HEADER], cells)
 
 
+ROUND_PARTS = ("plan", "put", "get", "travel", "local", "add", "merge", "save", "round")
+
+
 def model_table(rows: Sequence[Row]) -> None:
     """Print bytes and parts of a round by model."""
     cells = []
     for row in rows:
         parts = row["round"]
-        rest = parts["train"] - parts["local"] - parts["put"] - parts["get"]
         line = [f"{row['case']['model']} x{row['case']['width']:g}", f"{row['moving_bytes'] / 1e6:.1f}"]
-        line += milliseconds(parts["plan"], parts["put"], parts["get"], rest, parts["local"], parts["add"])
-        line += milliseconds(parts["merge"], parts["save"], parts["round"])
+        line += milliseconds(*(parts[name] for name in ROUND_PARTS))
         cells.append([*line, f"{row['checkpoint_bytes'] / 1e6:.1f}", *memory_cells(row)])
     header = ["model", "MB", "plan ms", "put ms", "get ms", "travel ms", "local ms", "add ms", "merge ms"]
     header += ["checkpoint ms", "round ms", "checkpoint MB", *MEMORY_HEADER]

@@ -255,6 +255,8 @@ def measure(case: Case) -> dict[str, Any]:
     finally:
         driver.fleet.close()
     kept = rounds[1:] or rounds  # The first measures the peak of the task.
+    for parts in kept:
+        parts["travel"] = parts["train"] - sum(parts.get(name, 0.0) for name in ("local", "put", "get"))
     return {
         "case": asdict(case),
         "start": start,

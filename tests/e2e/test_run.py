@@ -65,8 +65,8 @@ def test_ray_gives_the_same_weights_with_any_number_of_actors(program, runs, num
 @pytest.mark.parametrize("backend", ["in_process", "ray"])
 def test_an_interrupted_run_is_saved_and_ends_like_an_uninterrupted_one(program, runs, backend):
     # Long enough for the signal to come in the middle: a round may take a fiftieth of a second.
-    num_rounds, rounds = 169, "freezing.rounds=80"
-    options = (*SHORT, rounds, "freezing.max_rounds=80", "tracking.enabled=false", f"storage.root={runs}")
+    num_rounds, rounds = 89, "freezing.rounds=40"
+    options = (*SHORT, rounds, "freezing.max_rounds=40", "tracking.enabled=false", f"storage.root={runs}")
     process = program.start("run", "digits_tiny", "--json", *options, f"fleet.backend={backend}")
     heard = []
     for line in process.stderr:
@@ -89,4 +89,4 @@ def test_an_interrupted_run_is_saved_and_ends_like_an_uninterrupted_one(program,
     assert summary["run_id"] == stopped["run_id"] and summary["finished"] and summary["rounds"] == num_rounds
     first = next(line for line in resumed.err.splitlines() if line.startswith("round "))
     assert first.startswith(f"round {stopped['rounds'] + 1:4d}")
-    assert summary["weights_sha256"] == digest(runs, rounds, "freezing.max_rounds=80")
+    assert summary["weights_sha256"] == digest(runs, rounds, "freezing.max_rounds=40")
