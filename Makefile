@@ -74,7 +74,7 @@ $(VENV)/.installed-dev: pyproject.toml
 	@touch $(VENV)/.installed $@
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt $(VENV)/.installed-dev
-	@echo "installing Flower and pfl into $(PEERS) (1 minute, 350 MB, once) ..."
+	@echo "installing Flower and pfl into $(PEERS) (1 minute, 350 MB, once); pip will say that they have another Ray than we ..."
 	@$(RUN) -m venv $(PEERS)
 	@$(RUN) -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $(PEERS)/project.pth
 	@mv $(PEERS)/project.pth "$$($(PEERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
