@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.groups import Group
 from analysis.rows import Row
-from analysis.table import MISSING, number, percent, setting_names
+from analysis.table import MISSING, number, percent, setting_names, small_number
 
 WORK_SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Budgets of the table at equal work, as shares of the most work that any trial took."""
@@ -49,7 +49,7 @@ def _group_cells(group: Group, names: Sequence[str]) -> list[str]:
         MISSING if group.rounds is None else str(group.rounds),
         number(group.uplink_mib),
         number(group.downlink_mib),
-        number(group.tflop),
+        small_number(group.tflop),
         number(group.seconds, digits=0),
     ]
 
@@ -73,7 +73,7 @@ def work_table(groups: Sequence[Group]) -> Table:
         return []
     names = setting_names(groups)
     budgets = [share * most for share in WORK_SHARES]
-    table = [[*names, *(f"{number(budget)} TFLOP" for budget in budgets)]]
+    table = [[*names, *(f"{small_number(budget)} TFLOP" for budget in budgets)]]
     for group in groups:
         cells = [percent(_mean_within(group.finished, budget)) for budget in budgets]
         table.append([*(group.settings.get(name, MISSING) for name in names), *cells])

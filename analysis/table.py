@@ -124,6 +124,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return MISSING if value is None else f"{value:,.{digits}f}"
 
 
+def small_number(value: float | None) -> str:
+    """Return a number as `number` does, below 1 with two significant digits."""
+    return f"{value:.2g}" if value is not None and 0 < value < 1 else number(value)
+
+
 def reasons(rows: Sequence[Row]) -> list[str]:
     """Return a line per trial that says why it failed or is n/a."""
     return [f"{row.label}: {row.outcome}: {row.trial.reason}" for row in rows if row.trial.reason]
