@@ -41,7 +41,8 @@ def assert_no_temporary_folder(program):
 
 
 def test_a_killed_sweep_goes_on_and_trains_nothing_twice(program, runs):
-    options = (*TINY, "fleet.backend=in_process", f"storage.root={runs}")
+    # Long enough that the second trial does not end while the kill takes its way.
+    options = (*TINY, "freezing.max_rounds=20", "fleet.backend=in_process", f"storage.root={runs}")
     process = program.start("sweep", "freezing", *FEW, *options)
     lines = listen(process, lambda line: line.startswith("  done"))
     os.kill(process.pid, signal.SIGKILL)
