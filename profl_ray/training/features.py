@@ -7,6 +7,7 @@ changes nothing.
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from profl_ray.provenance import source_digest
+from profl_ray.provenance import machine_type, source_digest
 from profl_ray.training.orders import TaskState
 from profl_ray.training.task import LocalTask
 
@@ -25,6 +26,8 @@ CHUNK = 64
 """Images per forward pass of a prefix: part of the definition, since other sizes round otherwise."""
 KNOWN_PREFIXES = 4
 """Prefixes whose folders a worker remembers: a round trains and evaluates one or two."""
+HEADER_BYTES = 128
+"""Of a file of numpy's."""
 MIB = 2**20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -32,9 +35,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class FeatureStore:
     """Files `root/BOOT/PREFIX/IMAGES.npy`, at most `limit_mib` in all; without a limit nothing is kept.
 
-    A prefix is known by the weights of its units alone, so whoever has the same first units shares its files,
-    and a longer prefix is gone on with from a shorter one. Files are not synced: they count only until the
-    machine starts again. What cannot be read or written is computed.
+    A prefix is known by the weights of its units, and by the processor, alone: so whoever has the same first
+    units shares its files, and a longer prefix is gone on with from a shorter one. Files are not synced: they
+    count only until the machine starts again. What cannot be read or written is computed.
     """
 
     def __init__(self, root: Path, limit_mib: float) -> None:
@@ -51,24 +54,25 @@ class FeatureStore:
         if not self.limit_mib:
             return run_units(model, images, 0, num_units)
         name = f"{sha256(np.ascontiguousarray(pixels).data).hexdigest()[:32]}.npy"
-        folders = self._folders_of(state)
+        paths = [folder / name for folder in self._folders_of(state, images.device)]
         begun, features = 0, images
         for num_known in range(num_units, 0, -1):
-            kept = _read(folders[num_known - 1] / name, len(images))
+            kept = _read(paths[num_known - 1], len(images))
             if kept is not None:
                 begun, features = num_known, kept.to(images.device)
                 break
         if begun < num_units:
             features = run_units(model, features, begun, num_units)
-            self._keep(folders[-1] / name, features)
+            self._keep(paths, features, paths[begun - 1] if begun else None)
         return features
 
-    def _folders_of(self, state: TaskState) -> list[Path]:
+    def _folders_of(self, state: TaskState, device: torch.device) -> list[Path]:
         """Return the folders of the first unit, of the first two, and so on to the whole prefix."""
         key = (state.task, state.frozen_version)
         if key not in self._folders:
+            processor = torch.cuda.get_device_name(device) if device.type == "cuda" else machine_type()
             code = source_digest("models", "training")
-            digest = sha256(f"{state.task.model.network}{torch.__version__}{code}".encode())
+            digest = sha256(f"{state.task.model.network}{torch.__version__}{processor}{code}".encode())
             weights = state.task.frozen.unpack(state.frozen)
             folders = []
             for index in range(state.task.prefix_units):
@@ -82,27 +86,36 @@ class FeatureStore:
             self._folders[key] = folders
         return self._folders[key]
 
-    def _keep(self, path: Path, features: Tensor) -> None:
-        """Write the features, if there is room; the folders of other prefixes make room, oldest first."""
+    def _keep(self, paths: Sequence[Path], features: Tensor, base: Path | None) -> None:
+        """Write the features to the last of `paths`, if there is room; `base`: the file they come from."""
         array = features.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.utime(path.parent)
-            if self._make_room(array.nbytes, path.parent):
-                _write(path, array)
+            paths[-1].parent.mkdir(parents=True, exist_ok=True)
+            os.utime(paths[-1].parent)
+            if self._make_room(array.nbytes + HEADER_BYTES, {path.parent for path in paths}, base):
+                _write(paths[-1], array)
         except OSError:
             return  # A full disk, or a folder that another run removed: they are computed again.
 
-    def _make_room(self, num_bytes: int, own: Path) -> bool:
+    def _make_room(self, num_bytes: int, spared: set[Path], base: Path | None) -> bool:
+        """Remove other prefixes, the one not used for longest first; at last `base`, which has served."""
         sizes = {folder: _size(folder) for folder in self.root.glob("*/*")}
-        total = num_bytes + sum(size for size, _ in sizes.values())
-        for folder, (size, _) in sorted(sizes.items(), key=lambda item: item[1][1]):
-            if total <= self.limit_mib * MIB:
+        missing = num_bytes + sum(size for size, _ in sizes.values()) - self.limit_mib * MIB
+        by_age = sorted(sizes.items(), key=lambda item: item[1][1])
+        removable = [(folder, size) for folder, (size, _) in by_age if folder not in spared]
+        if base is not None:
+            removable.append((base, base.stat().st_size))
+        if missing > sum(size for _, size in removable):
+            return False
+        for place, size in removable:
+            if missing <= 0:
                 break
-            if folder != own:
-                shutil.rmtree(folder, ignore_errors=True)
-                total -= size
-        return total <= self.limit_mib * MIB
+            if place == base:
+                place.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+            missing -= size
+        return True
 
 
 @torch.no_grad()
@@ -133,6 +146,7 @@ def _read(path: Path, num_images: int) -> Tensor | None:
     """Map the features [N, H, W, C] of a file; seen as [N, C, H, W] they lie in channels last."""
     try:
         os.utime(path.parent)  # Used: others make room before it.
+        np.load(path, mmap_mode="r")  # Refuses a file that is too short; "r+" would fill it up with zeros.
         # Shared, and so not counted by a device's memory cap; nobody writes.
         array = np.load(path, mmap_mode="r+")
     except (OSError, ValueError, EOFError):
@@ -144,15 +158,17 @@ def _read(path: Path, num_images: int) -> Tensor | None:
 
 def _write(path: Path, array: np.ndarray) -> None:
     """Write a whole file or none."""
-    with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        part = Path(file.name)
-        try:
+    part = None
+    try:
+        with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            part = Path(file.name)
             np.save(file, array)
-            file.flush()
-            part.rename(path)
-        except OSError:
+        # Closed before: some file systems tell only then that there was no room.
+        part.rename(path)
+    except OSError:
+        if part is not None:
             part.unlink(missing_ok=True)
-            raise
+        raise
 
 
 def _size(folder: Path) -> tuple[int, float]:

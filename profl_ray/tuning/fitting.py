@@ -5,17 +5,20 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from profl_ray.tuning.interrupt import Interruption
+
 MAX_RESTARTS = 3
 
 
 def fit(
-    tuner: Any, restored: Callable[[], Any], say: Callable[[str], None], interrupted: Callable[[], bool]
+    tuner: Any, restored: Callable[[], Any], say: Callable[[str], None], interruption: Interruption
 ) -> Any:
     """Return the results of `tuner`; where Tune gives up too early, go on with a restored one, a few times.
 
     A trial's failure is Tune's business. But some deaths of a trial's process (Ray's memory monitor ends it,
     for one) make Tune's controller raise, and with it the whole sweep would end; and a process that dies
-    between two trials costs the next one all of its tries. `interrupted`: whether the user wants no more.
+    between two trials costs the next one all of its tries. Each restart gives a trial that has none left one
+    more. Raises KeyboardInterrupt instead of going on if the user wants no more.
     """
     from ray.exceptions import RayActorError
     from ray.tune import TuneError
@@ -28,13 +31,14 @@ def fit(
         try:
             results = tuner.fit()
             num_lost = sum(isinstance(error, RayActorError) for error in results.errors)
-            if not num_lost or not left or interrupted():
+            if not num_lost or not left or interruption.requested:
                 return results
             say(f"trials whose process is gone: {num_lost}; they go on from where they are")
         except (RuntimeError, TuneError) as error:
             if not left:
                 raise
             say(f"Tune failed ({reason(error)}); the trials go on from where they are")
+        interruption.between_fits()
         # The failed controller still holds its trials' processes and CPUs.
         tuner = None
         gc.collect()

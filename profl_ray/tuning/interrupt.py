@@ -14,6 +14,16 @@ class Interruption:
     def __init__(self) -> None:
         self.requested = False
 
+    def between_fits(self) -> None:
+        """Forget the listener of a Tune that has ended, so that a signal now ends the sweep at once.
+
+        Raises KeyboardInterrupt if there was one already.
+        """
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        if self.requested:
+            raise KeyboardInterrupt
+
 
 @contextmanager
 def tune_stops_on_signal() -> Iterator[Interruption]:

@@ -74,15 +74,19 @@ class GrownRungs(FIFOScheduler):
         return rung
 
     def _recall(self, but: str) -> None:
-        """Enter what trials reached before the sweep was resumed; `but` is about to be judged itself."""
+        """Enter what trials reached before the sweep was resumed, but not the last round of `but`.
+
+        That one is about to be judged itself.
+        """
         self.recalled = True
         for folder in sorted(self.trials.glob("*")):
             run, spent_bytes = RunFolder(folder), 0
             sub_models = str(run.facts().get("sub_models", "")) if run.exists else ""
-            for record in run.read_records():
+            records = run.read_records()
+            for record in records[:-1] if folder.name == but else records:
                 accuracy = accuracy_of_growth(record)
                 spent_bytes += record.uplink_bytes + record.downlink_bytes
-                if accuracy is not None and folder.name != but:
+                if accuracy is not None:
                     score = Score(accuracy, -record.round, -spent_bytes)
                     self._enter(folder.name, record.units_grown, sub_models, score)
 

@@ -246,14 +246,16 @@ def _fit(
         )
     try:
         with tune_stops_on_signal() as interruption:
-            results = fit(tuner, restored, say, lambda: interruption.requested)
-    except BaseException as error:
-        _end_parent(state, name, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    if interruption.requested:
+            results = fit(tuner, restored, say, interruption)
+        if interruption.requested:
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
         _end_parent(state, name, "KILLED")
         say(f"interrupted; go on with {_resuming(request.command, name)}")
-        raise KeyboardInterrupt
+        raise
+    except BaseException:
+        _end_parent(state, name, "FAILED")
+        raise
     outcome = SweepOutcome.of(results, name, folder, state, config.tracking.experiment)
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {

@@ -17,8 +17,15 @@ FIXED = ("units.0.", "units.1.")
 EVAL = replace(TASK, fixed_statistics=FIXED, moving_statistics=("units.2.", "units.3."))
 
 
+CPU = torch.device("cpu")
+
+
 def kept(root):
     return sorted(root.rglob("*.npy"))
+
+
+def size_mib(root):
+    return sum(path.stat().st_size for path in kept(root)) / 2**20
 
 
 def results(worker, state=None):
@@ -91,13 +98,11 @@ def test_a_longer_prefix_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
         lambda *arguments: calls.append(arguments[2:]) or run_units(*arguments),
     )
     store = {"features_root": tmp_path, "features_mib": 100.0}
-    longer = replace(EVAL, fixed_statistics=(*FIXED, "units.2."), moving_statistics=("units.3.",))
-    longer = replace(longer, trainable=("units.3.", "head."))
-    without, long_without = results(make_worker()), results(make_worker(), make_state(longer))
+    without, long_without = results(make_worker()), results(make_worker(), make_state(LONGER))
     calls.clear()
     assert_same(results(make_worker(**store)), without)
     assert calls == [(0, 2)] * 3
-    assert_same(results(make_worker(**store), make_state(longer)), long_without)
+    assert_same(results(make_worker(**store), make_state(LONGER)), long_without)
     assert calls == [(0, 2)] * 3 + [(2, 3)] * 3
     # Back to the shorter one: it is still there.
     assert_same(results(make_worker(**store)), without)
@@ -126,14 +131,14 @@ def test_prefixes_are_known_by_their_units_alone(tmp_path):
     """Another task with the same front, such as Map's, shares what is kept."""
     store = {"features_root": tmp_path, "features_mib": 100.0}
     worker = make_worker(**store)
-    folders = worker.features._folders_of(make_state(EVAL))
+    folders = worker.features._folders_of(make_state(EVAL), CPU)
     assert len(folders) == 2 and len(set(folders)) == 2
     map_task = replace(EVAL, step="map", model=DistillationPlan(NETWORK, 2))
     assert map_task.prefix_units == 2
-    assert worker.features._folders_of(make_state(map_task)) == folders
+    assert worker.features._folders_of(make_state(map_task), CPU) == folders
 
 
-@pytest.mark.parametrize("spoil", ["cut", "empty", "other", "gone"])
+@pytest.mark.parametrize("spoil", ["cut", "short", "empty", "other", "gone"])
 def test_a_spoilt_file_is_computed_again(tmp_path, spoil):
     without = results(make_worker())
     store = {"features_root": tmp_path, "features_mib": 100.0}
@@ -141,6 +146,8 @@ def test_a_spoilt_file_is_computed_again(tmp_path, spoil):
     for path in kept(tmp_path):
         if spoil == "cut":
             path.write_bytes(path.read_bytes()[:100])
+        elif spoil == "short":
+            path.write_bytes(path.read_bytes()[:-4])
         elif spoil == "empty":
             path.write_bytes(b"")
         elif spoil == "other":
@@ -162,14 +169,53 @@ def test_the_limit_holds_and_the_oldest_prefix_goes(tmp_path):
     one = make_worker(features_root=tmp_path, features_mib=100.0)
     results(one)
     first = next(tmp_path.glob("*/*"))
-    size_mib = sum(path.stat().st_size for path in kept(tmp_path)) / 2**20
-    worker = make_worker(features_root=tmp_path, features_mib=1.2 * size_mib)
+    worker = make_worker(features_root=tmp_path, features_mib=1.2 * size_mib(tmp_path))
     state = make_state(EVAL, seed=1, version="1")
     assert_same(results(worker, state), results(make_worker(), state))
     assert not first.exists() and len(kept(tmp_path)) == 3
     tight = make_worker(features_root=tmp_path / "tight", features_mib=1e-4)
     assert_same(results(tight, state), results(make_worker(), state))
     assert kept(tmp_path / "tight") == []
+
+
+LONGER = replace(
+    EVAL,
+    fixed_statistics=(*FIXED, "units.2."),
+    moving_statistics=("units.3.",),
+    trainable=("units.3.", "head."),
+)
+
+
+def test_what_a_longer_prefix_came_from_makes_room_for_it_file_by_file(tmp_path, monkeypatch):
+    """A full store still serves: nobody loses what others have yet to go on from."""
+    results(make_worker(features_root=tmp_path / "long", features_mib=100.0), make_state(LONGER))
+    results(make_worker(features_root=tmp_path / "full", features_mib=100.0))
+    limit_mib = max(size_mib(tmp_path / "full"), size_mib(tmp_path / "long"))
+    calls = []
+    monkeypatch.setattr(
+        "profl_ray.training.features.run_units",
+        lambda *arguments: calls.append(arguments[2:]) or run_units(*arguments),
+    )
+    tight = make_worker(features_root=tmp_path / "full", features_mib=limit_mib)
+    made = results(tight, make_state(LONGER))
+    assert calls == [(2, 3)] * 3, "each from what was kept"
+    assert_same(made, results(make_worker(), make_state(LONGER)))
+    assert size_mib(tmp_path / "full") <= limit_mib
+
+
+def test_nothing_is_removed_for_what_has_no_room_anyway(tmp_path):
+    results(make_worker(features_root=tmp_path, features_mib=100.0))
+    before = kept(tmp_path)
+    results(make_worker(features_root=tmp_path, features_mib=1e-4), make_state(EVAL, seed=1, version="1"))
+    assert kept(tmp_path) == before
+
+
+def test_another_processor_has_other_features(tmp_path, monkeypatch):
+    store = {"features_root": tmp_path, "features_mib": 100.0}
+    results(make_worker(**store))
+    monkeypatch.setattr("profl_ray.training.features.machine_type", lambda: "another")
+    results(make_worker(**store))
+    assert len(list(tmp_path.glob("*/*"))) == 2
 
 
 def test_a_prefix_that_is_read_counts_as_used(tmp_path):

@@ -1,6 +1,7 @@
 """A controller of Tune that fails: the sweep goes on, a few times."""
 
 import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from ray.tune.execution.tune_controller import TuneController
 
 from profl_ray.tuning import Choice, SweepRequest, run_sweep
 from profl_ray.tuning.fitting import MAX_RESTARTS, fit
+from profl_ray.tuning.interrupt import Interruption, tune_stops_on_signal
 from profl_ray.tuning.trial import ProFLTrial
 
 from .kit import space
@@ -43,14 +45,10 @@ class Losing:
         return LOST if self.fits <= self.times else RESULTS
 
 
-def never():
-    return False
-
-
 @pytest.mark.parametrize("error", [RuntimeError("one\ntwo"), tune.TuneError("one")])
 def test_a_failure_of_tune_is_told_and_survived(error):
     said, tuner = [], Failing(MAX_RESTARTS, error)
-    assert fit(tuner, lambda: tuner, said.append, never) is RESULTS
+    assert fit(tuner, lambda: tuner, said.append, Interruption()) is RESULTS
     assert len(said) == MAX_RESTARTS and all("one); the trials go on" in line for line in said)
     assert not any("two" in line for line in said)
 
@@ -58,33 +56,57 @@ def test_a_failure_of_tune_is_told_and_survived(error):
 def test_a_failure_that_stays_is_raised():
     tuner = Failing(MAX_RESTARTS + 1, RuntimeError("again"))
     with pytest.raises(RuntimeError, match="again"):
-        fit(tuner, lambda: tuner, lambda _: None, never)
+        fit(tuner, lambda: tuner, lambda _: None, Interruption())
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a user's mistake")])
 def test_other_errors_are_not_tried_again(error):
     tuner = Failing(1, error)
     with pytest.raises(type(error)):
-        fit(tuner, lambda: tuner, lambda _: None, never)
+        fit(tuner, lambda: tuner, lambda _: None, Interruption())
     assert tuner.fits == 1
 
 
 def test_lost_processes_are_told_and_replaced():
     said, tuner = [], Losing(2)
-    assert fit(tuner, lambda: tuner, said.append, never) is RESULTS
+    assert fit(tuner, lambda: tuner, said.append, Interruption()) is RESULTS
     assert said == ["trials whose process is gone: 1; they go on from where they are"] * 2
 
 
 @pytest.mark.parametrize(("times", "interrupted", "fits"), [(99, False, MAX_RESTARTS + 1), (99, True, 1)])
 def test_processes_that_are_lost_again_and_again_or_at_the_end_stay_lost(times, interrupted, fits):
-    tuner = Losing(times)
-    assert fit(tuner, lambda: tuner, lambda _: None, lambda: interrupted) is LOST
+    tuner, interruption = Losing(times), Interruption()
+    interruption.requested = interrupted
+    assert fit(tuner, lambda: tuner, lambda _: None, interruption) is LOST
     assert tuner.fits == fits
+
+
+def test_a_failure_of_tune_after_a_signal_is_not_gone_on_from():
+    tuner, interruption = Failing(1, RuntimeError("ended in the middle")), Interruption()
+    interruption.requested = True
+    with pytest.raises(KeyboardInterrupt):
+        fit(tuner, lambda: pytest.fail("again"), lambda _: None, interruption)
+
+
+def test_between_two_fits_a_signal_ends_the_sweep_at_once():
+    """Tune never forgets its own listener: the signal would be told to a controller that has ended."""
+
+    class Listening(Losing):
+        def fit(self):
+            signal.signal(signal.SIGUSR1, lambda *_: pytest.fail("told to the one that has ended"))
+            return super().fit()
+
+    def restored():
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("went on")
+
+    with pytest.raises(KeyboardInterrupt), tune_stops_on_signal() as interruption:
+        fit(Listening(1), restored, lambda _: None, interruption)
 
 
 def test_a_trials_own_failure_is_tunes_business():
     tuner = SimpleNamespace(fit=lambda: SimpleNamespace(errors=[ValueError("its own")]))
-    assert len(fit(tuner, lambda: pytest.fail("again"), pytest.fail, never).errors) == 1
+    assert len(fit(tuner, lambda: pytest.fail("again"), pytest.fail, Interruption()).errors) == 1
 
 
 @pytest.mark.ray

@@ -64,16 +64,27 @@ def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_p
     assert judge("d", 2, 0.6) == "CONTINUE", "two of four are kept, ties too"
 
 
-def test_asha_remembers_after_a_resume_what_trials_reached_before(tmp_path):
-    def played(name, *ends):
-        folder = RunFolder(tmp_path / name)
-        folder.path.mkdir()
-        for units, accuracy in ends:
-            values = record("grow", True, units, accuracy).__dict__
-            folder.append(RoundRecord(**values | {"cohort": (), "trained": (), "failed": {}}))
+def played(folder, *rounds):
+    """Write the records of a trial: units grown and accuracy at the ends of growing steps, or None inside."""
+    run = RunFolder(folder)
+    run.path.mkdir()
+    for units, accuracy in rounds:
+        values = record("grow", accuracy is not None, units, accuracy).__dict__
+        run.append(RoundRecord(**values | {"cohort": (), "trained": (), "failed": {}}))
 
-    played("good", (2, 0.8), (4, 0.9))
-    played("going on", (2, 0.5))
+
+@pytest.mark.parametrize(("rounds", "verdict"), [([(2, 0.5), (2, None)], "CONTINUE"), ([(2, 0.5)], "STOP")])
+def test_the_first_to_report_after_a_resume_is_judged_only_at_a_steps_end(tmp_path, rounds, verdict):
+    played(tmp_path / "first", *rounds)
+    for better in ("a", "b", "c"):
+        played(tmp_path / better, (2, 0.8))
+    result = {"units_grown": 2, "grown_accuracy": 0.5}
+    assert GrownRungs(tmp_path).on_trial_result(None, SimpleNamespace(trial_id="first"), result) == verdict
+
+
+def test_asha_remembers_after_a_resume_what_trials_reached_before(tmp_path):
+    played(tmp_path / "good", (2, 0.8), (4, 0.9))
+    played(tmp_path / "going on", (2, 0.5))
     with (tmp_path / "good" / "records.jsonl").open("a") as file:
         file.write('{"torn')
     asha = GrownRungs(tmp_path)
