@@ -104,7 +104,10 @@ def final_percent(trials: Sequence[Trajectory]) -> float:
 def main() -> None:
     """Print a table for each sweep."""
     for folder in map(Path, sys.argv[1:]):
-        trials = [RunFolder(path).read_records() for path in sorted((folder / "trials").iterdir())]
+        runs = [RunFolder(path) for path in sorted((folder / "trials").iterdir())]
+        if len({run.facts().get("sub_models", "") for run in runs}) != 1:
+            raise SystemExit(f"{folder}: its trials grow different sub-models; halving compares none")
+        trials = [run.read_records() for run in runs]
         if len({len(fronts(trial)) for trial in trials}) != 1:
             raise SystemExit(f"{folder}: the trials' growing steps differ in number; are all complete?")
         total = sum(map(len, trials))

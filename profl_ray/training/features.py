@@ -35,14 +35,16 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class FeatureStore:
     """Files `root/BOOT/PREFIX/IMAGES.npy`, at most `limit_mib` in all; without a limit nothing is kept.
 
-    A prefix is known by the weights of its units, and by the processor, alone: so whoever has the same first
+    A prefix is known by its units, their weights and the processor alone: so whoever has the same first
     units shares its files, and a longer prefix is gone on with from a shorter one. Files are not synced: they
     count only until the machine starts again. What cannot be read or written is computed.
     """
 
-    def __init__(self, root: Path, limit_mib: float) -> None:
+    def __init__(self, root: Path, limit_mib: float, normaliser: str = "") -> None:
+        """Keep files under `root`; `normaliser`: by what pixels become images, in words."""
         self.root = root
         self.limit_mib = limit_mib
+        self.normaliser = normaliser
         self._folders: dict[tuple[LocalTask, str], list[Path]] = {}
 
     def features(self, state: TaskState, model: nn.Module, pixels: np.ndarray, images: Tensor) -> Tensor:
@@ -72,7 +74,10 @@ class FeatureStore:
         if key not in self._folders:
             processor = torch.cuda.get_device_name(device) if device.type == "cuda" else machine_type()
             code = source_digest("models", "training")
-            digest = sha256(f"{state.task.model.network}{torch.__version__}{processor}{code}".encode())
+            network = state.task.model.network
+            # Not how it is cut into blocks: its units are the same.
+            units = (network.name, network.width, network.rate, network.image_shape)
+            digest = sha256(repr((units, self.normaliser, torch.__version__, processor, code)).encode())
             weights = state.task.frozen.unpack(state.frozen)
             folders = []
             for index in range(state.task.prefix_units):
@@ -124,12 +129,25 @@ def run_units(model: nn.Module, features: Tensor, start: int, stop: int) -> Tens
     units = model.get_submodule("units")
     made = []
     for chunk in features.split(CHUNK):
-        made_of_it = chunk.contiguous(memory_format=torch.channels_last)
+        made_of_it = chunk
         for index in range(start, stop):
+            made_of_it = _channels_last(made_of_it)
             for layer in units.get_submodule(str(index)).children():
                 made_of_it = layer(made_of_it)
         made.append(made_of_it)
-    return torch.cat(made)
+    return _channels_last(torch.cat(made))
+
+
+def _channels_last(features: Tensor) -> Tensor:
+    """Return features [N, C, H, W] with the strides of channels last.
+
+    Where C, or H and W, are 1, several strides mean the same, and PyTorch chooses kernels by them: what comes
+    from a file must look like what comes from a layer.
+    """
+    features = features.contiguous(memory_format=torch.channels_last)
+    _, channels, height, width = features.shape
+    strides = (channels * height * width, 1, width * channels, channels)
+    return features.as_strided(features.shape, strides, features.storage_offset())
 
 
 def skip_units(model: nn.Module, num_units: int) -> None:
@@ -145,15 +163,15 @@ class _Skipping(Protocol):
 def _read(path: Path, num_images: int) -> Tensor | None:
     """Map the features [N, H, W, C] of a file; seen as [N, C, H, W] they lie in channels last."""
     try:
-        os.utime(path.parent)  # Used: others make room before it.
         np.load(path, mmap_mode="r")  # Refuses a file that is too short; "r+" would fill it up with zeros.
         # Shared, and so not counted by a device's memory cap; nobody writes.
         array = np.load(path, mmap_mode="r+")
+        os.utime(path.parent)  # Used: others make room before it.
     except (OSError, ValueError, EOFError):
         return None
     if array.ndim != 4 or array.dtype != np.float32 or len(array) != num_images:
         return None
-    return torch.from_numpy(array).permute(0, 3, 1, 2)
+    return _channels_last(torch.from_numpy(array).permute(0, 3, 1, 2))
 
 
 def _write(path: Path, array: np.ndarray) -> None:

@@ -85,7 +85,9 @@ class DeviceWorker:
             torch.backends.cudnn.benchmark = False
         self.normaliser = Normaliser(data.mean, data.std)
         self.residents: dict[LocalTask, _Resident] = {}
-        self.features = FeatureStore(settings.features_root, settings.features_mib)
+        self.features = FeatureStore(
+            settings.features_root, settings.features_mib, repr((data.mean, data.std))
+        )
 
     def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
         """Train the group's devices in their order and sum what they send back."""

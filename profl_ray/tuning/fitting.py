@@ -17,8 +17,9 @@ def fit(
 
     A trial's failure is Tune's business. But some deaths of a trial's process (Ray's memory monitor ends it,
     for one) make Tune's controller raise, and with it the whole sweep would end; and a process that dies
-    between two trials costs the next one all of its tries. Each restart gives a trial that has none left one
-    more. Raises KeyboardInterrupt instead of going on if the user wants no more.
+    between two trials costs the next one all of its tries. Each restart gives a trial that has failed one
+    try more, whyever it did: Tune restores all or none. Raises KeyboardInterrupt instead of going on if the
+    user wants no more.
     """
     from ray.exceptions import RayActorError
     from ray.tune import TuneError
@@ -33,7 +34,7 @@ def fit(
             num_lost = sum(isinstance(error, RayActorError) for error in results.errors)
             if not num_lost or not left or interruption.requested:
                 return results
-            say(f"trials whose process is gone: {num_lost}; they go on from where they are")
+            say(f"trials whose process is gone: {num_lost}; all that failed are tried once more")
         except (RuntimeError, TuneError) as error:
             if not left:
                 raise

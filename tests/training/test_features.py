@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from profl_ray.federation import ImageData
 from profl_ray.models import FAMILIES, DistillationPlan, Network, SubModelPlan, find_family
 from profl_ray.training.features import FeatureStore, run_units
 from profl_ray.training.worker import DeviceWorker
@@ -40,6 +41,36 @@ def assert_same(one, other):
     for array, its in zip(one[0], other[0], strict=True):
         np.testing.assert_array_equal(array, its)
     assert one[1] == other[1]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 16)])
+def test_one_channel_or_one_pixel_is_no_exception(tmp_path, shape):
+    """There "channels last" has several strides, by which PyTorch chooses kernels that round otherwise."""
+    network = Network("resnet18", 1 / 64, shape, 4, (2, 2, 2, 2))
+    assert network.block_shape(1).out_channels == 1
+    plan = SubModelPlan(network, 2, (3, 4))
+    task = replace(
+        TASK,
+        model=plan,
+        trainable=(*plan.unit_names(2), "proxies.", "head."),
+        moving_statistics=plan.unit_names(2),
+        fixed_statistics=plan.unit_names(1),
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (60, *shape), dtype=np.uint8)
+    labels = np.arange(60) % 4
+    data = ImageData.measured(pixels, labels, pixels[:37], labels[:37], 4, "random")
+    without = results(make_worker(data=data), make_state(task))
+    store = {"features_root": tmp_path, "features_mib": 100.0, "data": data}
+    assert_same(results(make_worker(**store), make_state(task)), without)
+    assert_same(results(make_worker(**store), make_state(task)), without)
+
+
+def test_a_network_that_is_cut_otherwise_shares_its_first_units(tmp_path):
+    store = make_worker(features_root=tmp_path, features_mib=100.0).features
+    other = replace(NETWORK, partition=(1, 1, 2))
+    task = replace(EVAL, model=SubModelPlan(other, 3))
+    assert task.prefix_units == 2
+    assert store._folders_of(make_state(task), CPU) == store._folders_of(make_state(EVAL), CPU)
 
 
 def test_what_a_task_can_keep():
