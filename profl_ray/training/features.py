@@ -1,8 +1,6 @@
-"""What a frozen prefix makes of images: computed once, kept in files that the workers of a machine share.
+"""What frozen prefixes make of images, kept in files that the workers of a machine share.
 
-While a step trains block t under the policy `eval`, blocks 1..t-1 are a fixed function. Its output is
-computed in chunks of a fixed size, whether it is then kept or not: so a store that is off, full or lost
-changes nothing.
+A store that is off, full or lost changes nothing: what is not kept is computed in the same way (`prefix`).
 """
 
 import os
@@ -12,7 +10,6 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -20,10 +17,9 @@ from torch import Tensor, nn
 
 from profl_ray.provenance import machine_type, source_digest
 from profl_ray.training.orders import TaskState
+from profl_ray.training.prefix import channels_last, run_units
 from profl_ray.training.task import LocalTask
 
-CHUNK = 64
-"""Images per forward pass of a prefix: part of the definition, since other sizes round otherwise."""
 KNOWN_PREFIXES = 4
 """Prefixes whose folders a worker remembers: a round trains and evaluates one or two."""
 HEADER_BYTES = 128
@@ -40,7 +36,7 @@ class FeatureStore:
     count only until the machine starts again. What cannot be read or written is computed.
     """
 
-    def __init__(self, root: Path, limit_mib: float, normaliser: str = "") -> None:
+    def __init__(self, root: Path, limit_mib: float, normaliser: str) -> None:
         """Keep files under `root`; `normaliser`: by what pixels become images, in words."""
         self.root = root
         self.limit_mib = limit_mib
@@ -72,12 +68,12 @@ class FeatureStore:
         """Return the folders of the first unit, of the first two, and so on to the whole prefix."""
         key = (state.task, state.frozen_version)
         if key not in self._folders:
-            processor = torch.cuda.get_device_name(device) if device.type == "cuda" else machine_type()
+            card = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
             code = source_digest("models", "training")
             network = state.task.model.network
             # Not how it is cut into blocks: its units are the same.
             units = (network.name, network.width, network.rate, network.image_shape)
-            digest = sha256(repr((units, self.normaliser, torch.__version__, processor, code)).encode())
+            digest = sha256(repr((units, self.normaliser, machine_type(), card, code)).encode())
             weights = state.task.frozen.unpack(state.frozen)
             folders = []
             for index in range(state.task.prefix_units):
@@ -123,43 +119,6 @@ class FeatureStore:
         return True
 
 
-@torch.no_grad()
-def run_units(model: nn.Module, features: Tensor, start: int, stop: int) -> Tensor:
-    """Return what units start..stop-1, in evaluation mode, make of `features`, in chunks of a fixed size."""
-    units = model.get_submodule("units")
-    made = []
-    for chunk in features.split(CHUNK):
-        made_of_it = chunk
-        for index in range(start, stop):
-            made_of_it = _channels_last(made_of_it)
-            for layer in units.get_submodule(str(index)).children():
-                made_of_it = layer(made_of_it)
-        made.append(made_of_it)
-    return _channels_last(torch.cat(made))
-
-
-def _channels_last(features: Tensor) -> Tensor:
-    """Return features [N, C, H, W] with the strides of channels last.
-
-    Where C, or H and W, are 1, several strides mean the same, and PyTorch chooses kernels by them: what comes
-    from a file must look like what comes from a layer.
-    """
-    features = features.contiguous(memory_format=torch.channels_last)
-    _, channels, height, width = features.shape
-    strides = (channels * height * width, 1, width * channels, channels)
-    return features.as_strided(features.shape, strides, features.storage_offset())
-
-
-def skip_units(model: nn.Module, num_units: int) -> None:
-    """Let a model begin after its first units; its input is their output then."""
-    if num_units or hasattr(model, "num_skipped"):
-        cast(_Skipping, model).num_skipped = num_units
-
-
-class _Skipping(Protocol):
-    num_skipped: int
-
-
 def _read(path: Path, num_images: int) -> Tensor | None:
     """Map the features [N, H, W, C] of a file; seen as [N, C, H, W] they lie in channels last."""
     try:
@@ -171,7 +130,7 @@ def _read(path: Path, num_images: int) -> Tensor | None:
         return None
     if array.ndim != 4 or array.dtype != np.float32 or len(array) != num_images:
         return None
-    return _channels_last(torch.from_numpy(array).permute(0, 3, 1, 2))
+    return channels_last(torch.from_numpy(array).permute(0, 3, 1, 2))
 
 
 def _write(path: Path, array: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from profl_ray.federation import DataSplit, ImageData
 from profl_ray.memory import is_out_of_memory, measure_peak_bytes, memory_cap
 from profl_ray.models import materialise, state_tensors
 from profl_ray.training.evaluate import evaluate_images
-from profl_ray.training.features import FeatureStore, skip_units
+from profl_ray.training.features import FeatureStore
 from profl_ray.training.images import Normaliser
 from profl_ray.training.local import probe_batches, train_locally
 from profl_ray.training.orders import (
@@ -27,6 +27,7 @@ from profl_ray.training.orders import (
     TaskState,
     TaskSum,
 )
+from profl_ray.training.prefix import skip_units
 from profl_ray.training.task import LocalTask, set_training_mode
 
 RESIDENT_MODELS = 8

@@ -251,7 +251,8 @@ def _fit(
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         _end_parent(state, name, "KILLED")
-        say(f"interrupted; go on with {_resuming(request.command, name)}")
+        if (folder / "tune").exists():  # Else no trial had begun.
+            say(f"interrupted; go on with {_resuming(request.command, name)}")
         raise
     except BaseException:
         _end_parent(state, name, "FAILED")

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from profl_ray.federation import ImageData
-from profl_ray.models import FAMILIES, DistillationPlan, Network, SubModelPlan, find_family
-from profl_ray.training.features import FeatureStore, run_units
+from profl_ray.models import DistillationPlan, Network, SubModelPlan
+from profl_ray.training.features import FeatureStore
+from profl_ray.training.prefix import run_units
 from profl_ray.training.worker import DeviceWorker
 
 from .kit import NETWORK, TASK, make_data, make_order, make_split, make_state, make_worker
@@ -83,18 +84,6 @@ def test_what_a_task_can_keep():
     assert replace(whole, model=SubModelPlan(NETWORK, 1, (2,))).prefix_units == 2
 
 
-def test_a_model_that_begins_after_its_prefix_gives_the_same(tmp_path):
-    worker = make_worker()
-    model = worker._resident(make_state(EVAL))
-    model.eval()
-    images = torch.randn(70, 1, 8, 8)
-    features = run_units(model, images, 0, 2)
-    assert features.shape[0] == 70 and not features.requires_grad
-    expected = model(images)
-    model.num_skipped = 2
-    torch.testing.assert_close(model(features), expected)
-
-
 def test_kept_features_change_nothing(tmp_path):
     without = results(make_worker())
     store = {"features_root": tmp_path, "features_mib": 100.0}
@@ -138,24 +127,6 @@ def test_a_longer_prefix_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
     # Back to the shorter one: it is still there.
     assert_same(results(make_worker(**store)), without)
     assert len(calls) == 6 and len(list(tmp_path.glob("*/*"))) == 2
-
-
-@pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_every_family_can_be_gone_on_with_from_a_file(tmp_path, name):
-    """Wherever a unit ends, also where images are 1x1; and no layer works in place on what is kept."""
-    network = Network(name, 0.125, (1, 32, 32), 10, find_family(name).stages)
-    model = SubModelPlan(network, network.num_blocks).build().to(memory_format=torch.channels_last).eval()
-    num_units = network.units_of(network.num_blocks).stop
-    images = torch.randn(65, 1, 32, 32, generator=torch.Generator().manual_seed(1))
-    given = images.clone()
-    made = [run_units(model, images, 0, stop) for stop in range(1, num_units + 1)]
-    for stop, features in enumerate(made, 1):
-        np.save(tmp_path / f"{stop}.npy", features.permute(0, 2, 3, 1).contiguous().numpy())
-        kept = torch.from_numpy(np.load(tmp_path / f"{stop}.npy", mmap_mode="r+")).permute(0, 3, 1, 2)
-        for later in range(stop + 1, num_units + 1):
-            assert torch.equal(run_units(model, kept, stop, later), made[later - 1])
-        assert torch.equal(kept, features)
-    assert torch.equal(images, given)
 
 
 def test_prefixes_are_known_by_their_units_alone(tmp_path):
@@ -289,7 +260,7 @@ def test_augmented_images_are_not_kept(tmp_path):
 
 
 def test_mapped_features_lie_as_convolutions_like_them(tmp_path):
-    store = FeatureStore(tmp_path, 100.0)
+    store = FeatureStore(tmp_path, 100.0, "")
     data = make_data(num_train=20)
     worker = DeviceWorker(data, make_split(20), make_worker().settings)
     state = make_state(EVAL)
