@@ -58,17 +58,23 @@ clean: ## remove .venv, caches and builds (keeps runs/)
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
   { echo "profl-ray needs Python 3.11 or newer, and '$(PYTHON)' is not: try make PYTHON=python3.11" >&2; exit 1; }
 
+# PyTorch's wheels bring CUDA along: a disk that cannot hold them is named before minutes of work, not after.
+CHECK_DISK = test -e $(VENV)/.installed || df -Pk . | awk 'NR == 2 && $$4 < 7500000 \
+  { printf "the install takes 7.5 GB of disk, and %s has %.1f GB free\n", $$6, $$4 / 1e6; exit 1 }' >&2
+
 # A stamp is written only after a whole install; a failed one is tried again next time.
 $(VENV)/.installed: pyproject.toml
 	@$(CHECK_PYTHON)
-	@echo "installing profl-ray into $(VENV) (PyTorch, Ray, MLflow: 2 to 5 minutes, about 6 GB, once) ..."
+	@$(CHECK_DISK)
+	@echo "installing profl-ray into $(VENV) (PyTorch, Ray, MLflow: 2 to 5 minutes, about 7 GB, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml
 	@$(CHECK_PYTHON)
-	@echo "installing profl-ray and its test tools into $(VENV) (2 to 5 minutes, about 6 GB, once) ..."
+	@$(CHECK_DISK)
+	@echo "installing profl-ray and its test tools into $(VENV) (2 to 5 minutes, about 7 GB, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) ".[dev]"
 	@touch $(VENV)/.installed $@

@@ -1,6 +1,6 @@
 """The Dockerfile's `pip install` steps, replayed in a fresh environment, on nothing but what it copies.
 
-With `--dry-run`: pip resolves everything, and installs nothing (a real install takes 6 GB and minutes). About
+With `--dry-run`: pip resolves everything, and installs nothing (a real install takes 7 GB and minutes). About
 a minute where the package index serves metadata apart from the packages.
 """
 
