@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from profl_ray.cli.options import Json, Overrides, Recipe, print_json
-from profl_ray.cli.sweep import as_json, say, show, warn_of_temporary_storage
+from profl_ray.cli.options import Json, Overrides, Recipe
+from profl_ray.cli.sweeping import carry_out
 
 
 def compare(
@@ -35,10 +35,8 @@ def compare(
     Example: profl-ray compare digits_tiny --strategies ideal,exclusive,profl --seeds 1,2
     profl:freezing.phi=1.0
     """
-    from profl_ray.fleet.ray_session import ray_session
-    from profl_ray.tuning import SweepRequest, resume_sweep, run_sweep
+    from profl_ray.tuning import SweepRequest
     from profl_ray.tuning.comparison import METHODS, comparison
-    from profl_ray.tuning.sweep import base_config
 
     methods = strategies.split(",") if strategies else list(METHODS)
     request = SweepRequest(
@@ -46,15 +44,7 @@ def compare(
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )
-    config = base_config(request)  # A user's mistakes show before Ray is started.
-    warn_of_temporary_storage(config)
-    with ray_session():
-        outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)
-    show(outcome)
-    if json:
-        print_json(as_json(outcome))
-    if outcome.num_failed:
-        raise typer.Exit(1)
+    carry_out(request, resume, json)
 
 
 def _seed(word: str) -> int:

@@ -1,10 +1,10 @@
-"""What `sweep` says before it starts."""
+"""What `sweep` and `compare` say before they start."""
 
 from pathlib import Path
 
 import pytest
 
-from profl_ray.cli.sweep import JOB_FOLDERS, warn_of_temporary_storage
+from profl_ray.cli.sweeping import JOB_FOLDERS, warn_of_temporary_storage
 from profl_ray.config import load_experiment
 
 
