@@ -18,7 +18,7 @@ from profl_ray.server.checkpoint import weights_sha256
 from profl_ray.server.experiment import Experiment, StepNeed, assemble
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
-from profl_ray.server.run_folder import RunFolder
+from profl_ray.server.run_folder import Recovered, RunFolder
 from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
 from profl_ray.tracking import (
@@ -237,15 +237,26 @@ class Driver:
         # Once more when a run goes on: MLflow may have been away when it began.
         log_setup(writer, self.experiment, self.needs)
         if resumed and (saved := self.folder.latest()) is not None:
-            self.server.restore(saved.snapshot)
-            for record in saved.records:
-                self.records.append(record)
-                self.totals = self.totals.plus(record)
-                writer.log_round(record, self.totals)  # Only what a crash kept from being logged.
-            self.notices += [f"went on from round {len(self.records)}: {why}" for why in saved.skipped]
-            if self.notices:
-                writer.log_summary({}, {NOTICE_TAG: "; ".join(self.notices)})
+            self._go_on(saved, writer)
         return writer
+
+    def _go_on(self, saved: Recovered, writer: Writer) -> None:
+        self.server.restore(saved.snapshot)
+        rounds = self.server.ledger.rounds
+        self.notices += [f"went on from round {rounds}: {why}" for why in saved.skipped]
+        if rounds < len(saved.records):
+            self.notices.append(
+                f"went on from round {rounds}: what was shared after it, to round {len(saved.records)}, was "
+                "trained by other code, libraries or fleet settings, or on another processor"
+            )
+            self.folder.rewind(saved.records[:rounds], self.server.snapshot())
+            writer.forget(rounds)
+        for record in saved.records[:rounds]:
+            self.records.append(record)
+            self.totals = self.totals.plus(record)
+            writer.log_round(record, self.totals)  # Only what a crash kept from being logged.
+        if self.notices:
+            writer.log_summary({}, {NOTICE_TAG: "; ".join(self.notices)})
 
     def _start_writer(self, run_id: str | None) -> Writer:
         identity = self.identity

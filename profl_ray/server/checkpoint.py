@@ -16,7 +16,7 @@ from profl_ray.errors import UserError
 from profl_ray.server.durable import naming, sync_folder, write_file
 from profl_ray.training import State
 
-VERSION = 3
+VERSION = 4
 TENSORS, FACTS = "tensors.safetensors", "state.json"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
 

@@ -3,11 +3,13 @@
 plan -> cohort among the eligible -> fleet trains -> strategy merges -> evaluate -> advance -> one record.
 """
 
+from collections.abc import Mapping
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from profl_ray.errors import NothingLearnt, UserError
+from profl_ray.errors import NothingLearnt
 from profl_ray.federation import draw_cohort
 from profl_ray.memory import MIB, Demand
 from profl_ray.randomness import numpy_stream
@@ -89,21 +91,23 @@ class Server:
     def snapshot(self) -> Snapshot:
         """Return everything needed to go on after the last round."""
         tensors, facts = self.strategy.state_dict()
-        counts = {"ledger": self.ledger.to_json(), "rounds_trained": self.rounds_trained}
-        return Snapshot(tensors, {"strategy": facts} | counts)
+        return Snapshot(tensors, {"strategy": facts} | self._counts())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot."""
-        if snapshot.facts.get("num_replayed"):
-            raise UserError(
-                "the run stands among shared rounds: it goes on with storage.share_rounds, on CPUs"
-            )
+        """Go on from a snapshot; `ledger.rounds` is the round after which that is."""
         self.strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
-        self.ledger = Ledger.from_json(snapshot.facts["ledger"])
-        self.rounds_trained = snapshot.facts["rounds_trained"]
+        self._take_counts(snapshot.facts)
 
     def close(self) -> None:
         """Release what the server holds beside its fleet: nothing, here."""
+
+    def _counts(self) -> dict[str, Any]:
+        counts = {"rounds_trained": self.rounds_trained, "rounds_shared": self.rounds_shared}
+        return {"ledger": self.ledger.to_json()} | counts
+
+    def _take_counts(self, counts: Mapping[str, Any]) -> None:
+        self.ledger = Ledger.from_json(counts["ledger"])
+        self.rounds_trained, self.rounds_shared = counts["rounds_trained"], counts["rounds_shared"]
 
     def _before_advance(self) -> None:
         """Look at the round between the rule's decision and its carrying out: a hook for sharing rounds."""

@@ -117,9 +117,17 @@ class RunFolder:
 
     def save(self, rounds: int, snapshot: Snapshot) -> None:
         """Save the state after `rounds` rounds and prune old ones."""
-        write_checkpoint(self.checkpoints_path / f"round-{rounds:06d}", snapshot, self.facts()["id"])
+        write_checkpoint(self._checkpoint(rounds), snapshot, self.facts()["id"])
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old)
+
+    def rewind(self, records: list[RoundRecord], snapshot: Snapshot) -> None:
+        """Stand after `records`, with this state; later rounds are forgotten, others take their place."""
+        write_checkpoint(self._checkpoint(len(records)), snapshot, self.facts()["id"])
+        for later in self._checkpoints():
+            if later > self._checkpoint(len(records)):
+                shutil.rmtree(later)
+        self._keep(records)
 
     def latest(self) -> Recovered | None:
         """Return the newest state that can be used and the records up to it; None if nothing was saved.
@@ -130,22 +138,34 @@ class RunFolder:
         for torn in self.checkpoints_path.glob(".round-*"):
             shutil.rmtree(torn, ignore_errors=True)
         skipped: list[str] = []
+        newer: list[Path] = []
         for path in reversed(self._checkpoints()):
             try:
                 snapshot = read_checkpoint(path, self.facts()["id"])
                 records = self._records(int(path.name.removeprefix("round-")))
-            except UserError as unusable:
-                skipped.append(str(unusable))
+            except UserError as error:
+                skipped.append(str(error))
+                newer.append(path)
                 continue
             self._keep(records)
+            for unusable in newer:  # Or they would count among those that are kept.
+                shutil.rmtree(unusable, ignore_errors=True)
             return Recovered(snapshot, records, tuple(skipped))
         if skipped:
             raise UserError(skipped[0])
         self._keep([])
         return None
 
+    def _checkpoint(self, rounds: int) -> Path:
+        return self.checkpoints_path / f"round-{rounds:06d}"
+
     def _checkpoints(self) -> list[Path]:
         return sorted(path for path in self.checkpoints_path.glob("round-*") if path.name[6:].isdigit())
+
+    def _keep(self, records: list[RoundRecord]) -> None:
+        """Forget all later records: their rounds are played again."""
+        lines = "".join(f"{json.dumps(record.to_json())}\n" for record in records)
+        write_durably(self.records_path, lines.encode())
 
     def _records(self, rounds: int) -> list[RoundRecord]:
         """Return the first `rounds` records; UserError if they are not all there."""
@@ -157,8 +177,3 @@ class RunFolder:
         if [record.round for record in records] != list(range(1, rounds + 1)):
             raise UserError(f"{self.records_path} does not hold the records of rounds 1 to {rounds}")
         return records
-
-    def _keep(self, records: list[RoundRecord]) -> None:
-        """Forget all later records: their rounds are played again."""
-        lines = "".join(f"{json.dumps(record.to_json())}\n" for record in records)
-        write_durably(self.records_path, lines.encode())

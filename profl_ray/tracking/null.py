@@ -20,6 +20,9 @@ class Writer(Protocol):
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
         """Log a round."""
 
+    def forget(self, rounds: int) -> None:
+        """Take all rounds after `rounds` for not logged: others are played in their place."""
+
     def log_summary(self, metrics: Mapping[str, float | None], tags: Mapping[str, str] | None = None) -> None:
         """Log final values."""
 
@@ -46,6 +49,9 @@ class NullWriter:
     run_id = ""
 
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
+        """Do nothing."""
+
+    def forget(self, rounds: int) -> None:
         """Do nothing."""
 
     def log_summary(self, metrics: Mapping[str, float | None], tags: Mapping[str, str] | None = None) -> None:

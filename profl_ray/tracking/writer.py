@@ -94,6 +94,10 @@ class RunWriter:
         self._last_round = record.round
         self._add_points(round_points(record, totals), step_tags(record), record.round, timestamp_ms)
 
+    def forget(self, rounds: int) -> None:
+        """Log later rounds although the run has them: they are others, and MLflow shows the newest values."""
+        self._last_round = min(self._last_round, rounds)
+
     def log_summary(self, metrics: Mapping[str, float | None], tags: Mapping[str, str] | None = None) -> None:
         """Log final values; those that are None or not finite are left out."""
         # At the last round: MLflow shows the value of the largest step, and some names are a round's too.

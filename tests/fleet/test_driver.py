@@ -91,6 +91,33 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(make_driver, reference, e
     assert without_seconds(records_of(resumed.folder)) == reference[1]
 
 
+@pytest.mark.parametrize("replayed", range(1, NUM_ROUNDS))
+def test_rounds_shared_under_other_settings_are_forgotten_when_a_run_goes_on(
+    root, tmp_path, make_driver, reference, replayed
+):
+    sharing = ("storage.share_rounds=true", f"storage.root={tmp_path}")
+    Driver(short_config(root, *sharing), RunIdentity(tmp_path / "first", "first")).run()
+    driver = make_driver(*sharing)
+    for _ in range(replayed):
+        driver.play_round()
+    driver.save()
+    assert driver.close("KILLED")["rounds_shared"] == replayed
+    for _ in range(2):  # Also when it is killed at once: the state that it goes back to is saved.
+        resumed = make_driver(*sharing, "fleet.overhead_mib=65")
+        stands_at = len(resumed.records)
+        assert stands_at == len(records_of(resumed.folder)) <= replayed
+        assert bool(resumed.notices) is (stands_at < replayed)
+        resumed.server.close()
+        resumed.folder.release()
+        replayed = stands_at
+    resumed = make_driver(*sharing, "fleet.overhead_mib=65")
+    summary = resumed.run()
+    digest, expected = reference
+    assert (summary["weights_sha256"], without_seconds(resumed.records)) == (digest, expected)
+    assert without_seconds(records_of(resumed.folder)) == expected
+    assert summary["rounds_trained"] >= NUM_ROUNDS - stands_at
+
+
 def test_a_finished_run_that_is_resumed_plays_nothing(make_driver, reference):
     make_driver().run()
     summary = make_driver().run(lambda record: pytest.fail("it was over"))

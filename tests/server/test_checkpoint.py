@@ -120,7 +120,7 @@ DAMAGE = {
     "foreign": (lambda f: (f / FACTS).write_text('{"name": "something else"}'), "cannot be read"),
     "version": (
         lambda f: (f / FACTS).write_text(json.dumps(json.loads((f / FACTS).read_text()) | {"version": 99})),
-        "version 99, this program reads 3",
+        "version 99, this program reads 4",
     ),
 }
 

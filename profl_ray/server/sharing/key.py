@@ -7,6 +7,7 @@ from typing import Any
 
 from profl_ray.config.load import flatten
 from profl_ray.provenance import machine_type, source_digest
+from profl_ray.server.checkpoint import Snapshot, weights_sha256
 from profl_ray.server.experiment import Experiment
 from profl_ray.strategies import Step
 from profl_ray.strategies.paced import PacedStrategy
@@ -35,7 +36,14 @@ class PathKeys:
         self._values = {key: str(flat[key]) for key in self._late}
         early = {k: str(v) for k, v in flat.items() if _has_influence(k) and k not in self._late}
         facts = [early, _data_digest(experiment), machine_type(), source_digest(*CODE)]
-        self.base = _digest(facts)
+        self.own = _digest(facts)
+        """Of a run that was played as it is configured from its first round on."""
+        self.base = self.own
+        """What all paths begin with."""
+
+    def branch(self, state: Snapshot) -> None:
+        """Let all paths begin with a state that other settings, other code or another machine led to."""
+        self.base = _digest([self.own, weights_sha256(state.tensors), state.facts])
 
     def path(self, step: Step, step_lengths: Sequence[int]) -> str:
         """Return the key of the step that follows steps of these lengths, in rounds.

@@ -20,6 +20,8 @@ from profl_ray.strategies.paced import PacedStrategy
 MOST_ROUNDS_BETWEEN_STATES = 10
 PATIENCE_SECONDS = 0.2
 BEGIN = "state-begin"
+REPLAYED = "replayed/"
+"""How the names of a snapshot's followed scalars of replayed rounds begin."""
 
 
 def shares_rounds(experiment: Experiment) -> bool:
@@ -39,7 +41,8 @@ class SharingServer(Server):
         assert isinstance(self.strategy, PacedStrategy)
         self.paced: PacedStrategy = self.strategy
         self.keys = PathKeys(experiment, self.paced)
-        self.store = RoundStore(folder, self.keys.base, experiment.config.storage.shared_rounds_mib)
+        self.folder = folder
+        self._open_store()
         self._set_anchor()
 
     # The round.
@@ -102,6 +105,8 @@ class SharingServer(Server):
             return None
         self.ledger = ledger
         self.rounds_shared += 1
+        if not self._replayed:  # A true state was loaded.
+            self._anchor_counts = self._counts()
         return replace(
             record,
             step_ended=progress.step_ended,
@@ -133,33 +138,49 @@ class SharingServer(Server):
 
     # True states.
 
+    def _open_store(self) -> None:
+        limit_mib = self.config.storage.shared_rounds_mib
+        self.store = RoundStore(self.folder, self.keys.base, limit_mib)
+
     def snapshot(self) -> Snapshot:
-        """Return everything needed to go on after the last round: the anchor, and what was replayed since."""
-        facts = {
-            "strategy": self._anchor.facts["strategy"],
-            "ledger": self.ledger.to_json(),
+        """Return everything needed to go on after the last round.
+
+        That is the anchor, from which any server goes on, and apart from it what was replayed since.
+        """
+        since = {
+            "key": self.keys.own,
+            "base": self.keys.base,
             "num_replayed": len(self._replayed),
-            "rounds_shared": self.rounds_shared,
-            "rounds_trained": self.rounds_trained,
+            "counts": self._counts(),
         }
         tensors = dict(self._anchor.tensors)
         for number, scalars in enumerate(self._replayed):
             if scalars is not None:
-                tensors[f"replayed/{number}"] = scalars
-        return Snapshot(tensors, facts)
+                tensors[f"{REPLAYED}{number}"] = scalars
+        return Snapshot(tensors, self._anchor.facts | self._anchor_counts | {"since": since})
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot."""
-        own = {k: v for k, v in snapshot.tensors.items() if not k.startswith("replayed/")}
-        self._load(Snapshot(own, {"strategy": snapshot.facts["strategy"]}))
-        for number in range(snapshot.facts.get("num_replayed", 0)):
-            scalars = snapshot.tensors.get(f"replayed/{number}")
+        """Go on from a snapshot.
+
+        Replayed rounds stand only if they would be trained alike here and now; else the run goes on from the
+        anchor, on paths of its own, so that nobody takes its rounds for those of another run.
+        """
+        own = {name: value for name, value in snapshot.tensors.items() if not name.startswith(REPLAYED)}
+        super().restore(Snapshot(own, snapshot.facts))
+        self._set_anchor()
+        since = snapshot.facts.get("since", {})
+        if since.get("key") != self.keys.own:
+            self.keys.branch(self._anchor)
+            self._open_store()
+            return
+        self.keys.base = since["base"]
+        self._open_store()
+        for number in range(since["num_replayed"]):
+            scalars = snapshot.tensors.get(f"{REPLAYED}{number}")
             self.paced.pace.take(scalars)
             self.strategy.advance(Progress())
             self._replayed.append(scalars)
-        self.ledger = Ledger.from_json(snapshot.facts["ledger"])
-        self.rounds_shared = snapshot.facts["rounds_shared"]
-        self.rounds_trained = snapshot.facts["rounds_trained"]
+        self._take_counts(since["counts"])
 
     def close(self) -> None:
         """Let others train on the path that this run led."""
@@ -198,6 +219,7 @@ class SharingServer(Server):
 
     def _set_anchor(self) -> None:
         self._anchor = self._true_state()
+        self._anchor_counts = self._counts()
         self._anchor_history = [] if self.finished else list(self.paced.pace.snapshots)
         self._replayed: list[np.ndarray | None] = []
 

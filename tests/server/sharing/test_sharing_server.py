@@ -205,13 +205,65 @@ def test_a_limit_removes_the_states_that_were_not_used_for_longest(root, tmp_pat
     assert play(again) == records and digest(again) == digest(server)
 
 
-def test_a_snapshot_among_shared_rounds_needs_them(root, tmp_path):
+def test_a_snapshot_among_shared_rounds_holds_the_last_true_state_for_any_server(root, tmp_path):
     experiment = make_experiment(root)
     play(shared_server(experiment, tmp_path))
     server = shared_server(experiment, tmp_path)
-    play(server, 2)
-    with pytest.raises(UserError, match="stands among shared rounds"):
-        Server(experiment, DriftingFleet(experiment)).restore(server.snapshot())
+    replayed = play(server, 2)
+    assert server.rounds_shared == 2
+    plain = Server(experiment, DriftingFleet(experiment))
+    plain.restore(server.snapshot())
+    stands_at = plain.ledger.rounds
+    assert (stands_at, plain.rounds_shared) == (0, 0)
+    assert (replayed[:stands_at] + play(plain), digest(plain)) == alone(experiment)
+
+
+@pytest.mark.parametrize("num_replayed", [0, 2, 7])
+def test_replayed_rounds_of_other_settings_are_trained_again(root, tmp_path, num_replayed):
+    before, now = make_experiment(root), make_experiment(root, "fleet.overhead_mib=65")
+    play(shared_server(before, tmp_path))
+    server = shared_server(before, tmp_path)
+    records = play(server, num_replayed)
+    resumed = shared_server(now, tmp_path)
+    resumed.restore(server.snapshot())
+    stands_at = resumed.ledger.rounds
+    assert stands_at <= num_replayed and resumed.rounds_shared == stands_at
+    # It stands at the beginning of the step, which is a true state.
+    assert stands_at == max([0, *(record.round for record in records if record.step_ended)])
+    assert (records[:stands_at] + play(resumed), digest(resumed)) == alone(now)
+
+
+def test_a_run_that_went_on_under_other_settings_gives_nothing_to_runs_of_either(root, tmp_path):
+    before, now = make_experiment(root), make_experiment(root, "fleet.overhead_mib=65")
+    # What the setting changes: devices fail under one of them.
+    first = shared_server(before, tmp_path, DriftingFleet(before, failing=range(6)))
+    play(first, 3)
+    first.close()
+    mixed = shared_server(now, tmp_path)
+    mixed.restore(first.snapshot())
+    snapshots = []
+    while not mixed.finished:
+        mixed.play_round()
+        snapshots.append(mixed.snapshot())
+    assert mixed.rounds_trained > 3
+    fresh = shared_server(now, tmp_path)
+    assert (play(fresh), digest(fresh)) == alone(now) and fresh.rounds_shared == 0
+    assert digest(fresh) != digest(mixed)
+    # The mixed run itself goes on among its own rounds.
+    again = shared_server(now, tmp_path)
+    again.restore(snapshots[0])
+    assert again.ledger.rounds == 4
+    play(again)
+    assert digest(again) == digest(mixed) and again.rounds_shared == len(snapshots) - 1
+
+
+def test_a_run_begun_without_sharing_goes_on_with_it(root, tmp_path):
+    experiment = make_experiment(root)
+    plain = Server(experiment, DriftingFleet(experiment))
+    records = play(plain, 3)
+    server = shared_server(experiment, tmp_path)
+    server.restore(plain.snapshot())
+    assert (records + play(server), digest(server)) == alone(experiment)
 
 
 def test_who_shares(root):
