@@ -33,8 +33,9 @@ class FleetConfig(Section):
     features_mib: float = Field(2048.0, ge=0, le=1e9)
     """Most that a machine keeps of the outputs of frozen blocks (policy `eval`, no augmentation), in
     `storage.root`/cache/features; 0: they are computed anew, to the same results. See docs/features.md."""
-    overhead_mib: float = Field(64.0, gt=0, le=1e9)
-    """What a process may grow beyond a device's quota for everything that is not a tensor."""
+    overhead_mib: float = Field(64.0, ge=16, le=1e9)
+    """What a process may grow beyond a device's quota for everything that is not a tensor; with less than
+    16 MiB the libraries under PyTorch crash instead of saying so."""
     start_timeout_seconds: Seconds = 120.0
     """How long client actors may take to start."""
     deadline_seconds: Seconds = 900.0

@@ -29,6 +29,7 @@ from profl_ray.training.orders import (
 )
 from profl_ray.training.prefix import skip_units
 from profl_ray.training.task import LocalTask, set_training_mode
+from profl_ray.training.thread import ComputeThread
 
 RESIDENT_MODELS = 8
 """Sub-models kept between calls; a step needs one or two, a method with several widths a few more."""
@@ -69,11 +70,10 @@ class DeviceWorker:
     """Trains devices and evaluates test images with resident models, whose weights are set in place."""
 
     def __init__(self, data: ImageData, split: DataSplit, settings: WorkerSettings) -> None:
-        # One thread: sums of several threads depend on their number.
-        torch.set_num_threads(1)
+        self.thread = ComputeThread()
         # Autograd starts its threads at the first backward pass: eight, if anything was estimated before.
         # Their stacks, 8 MiB each, would count as the first device's memory, and stop it here and not there.
-        torch.ones(1, requires_grad=True).sum().backward()
+        self.thread.run(torch.ones(1, requires_grad=True).sum().backward)
         self.data = data
         self.split = split
         self.settings = settings
@@ -92,7 +92,10 @@ class DeviceWorker:
 
     def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
         """Train the group's devices in their order and sum what they send back."""
-        results = (self._train_device(order, each, states[each.task_index]) for each in order.devices)
+        results = (
+            self.thread.run(self._train_device, order, each, states[each.task_index])
+            for each in order.devices
+        )
         # The first device's sums are taken as they are: nobody else holds them.
         total = next(results, GroupResult(order.index))
         for result in results:
@@ -101,13 +104,19 @@ class DeviceWorker:
 
     def measure(self, state: TaskState) -> int:
         """Return the measured peak bytes of training the task at its full batch size."""
+        return self.thread.run(self._measure, state)
+
+    def evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
+        """Evaluate the task's model on test images start..stop-1."""
+        return self.thread.run(self._evaluate, state, start, stop, batch_size)
+
+    def _measure(self, state: TaskState) -> int:
         model = self._resident(state)
         peak = measure_peak_bytes(model, lambda: probe_batches(model, state.task, self.device))
         del self.residents[state.task]  # The probe's steps spoilt its weights.
         return peak
 
-    def evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
-        """Evaluate the task's model on test images start..stop-1."""
+    def _evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
         model = self._resident(state)
         model.eval()
         labels = torch.from_numpy(self.data.test_labels[start:stop].copy()).to(self.device)
@@ -178,6 +187,7 @@ class DeviceWorker:
         except (RuntimeError, MemoryError) as error:
             if not capped or (isinstance(error, RuntimeError) and not is_out_of_memory(error)):
                 raise  # Without a cap it is this machine's memory that has run out.
+            self.thread.leave()
             raise MemoryQuotaExceeded(
                 device_order.device,
                 task.step,

@@ -66,12 +66,12 @@ def test_a_step_that_one_device_affords_is_affordable(root, experiment):
 
 def test_workers_are_told_what_the_configuration_says(root):
     config = short_config(
-        root, "data.augment=crop_flip", "fleet.enforce_quotas=false", "fleet.overhead_mib=5", "seed=9"
+        root, "data.augment=crop_flip", "fleet.enforce_quotas=false", "fleet.overhead_mib=25", "seed=9"
     )
     settings = assemble(config).worker_settings()
     assert (settings.augment, settings.enforce_quotas) == (True, False)
     assert settings.features_root == root / "cache" / "features" and settings.features_mib == 2048
-    assert (settings.overhead_mib, settings.seed, settings.accelerator) == (5.0, 9, "cpu")
+    assert (settings.overhead_mib, settings.seed, settings.accelerator) == (25.0, 9, "cpu")
 
 
 def test_a_number_of_blocks_gives_a_balanced_partition(root):

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -185,6 +186,36 @@ def test_the_cap_stops_a_device_alone_and_the_worker_goes_on():
         GroupResult(0, result.sums, [trained]),
         train(make_worker(sizes, data), 1, state=make_state(HOSTILE)),
     )
+
+
+class Hog(Supervised):
+    """Fills the allowance of whoever trains thirty images at once, before the first kernel is made."""
+
+    def loss(self, model, images, labels):
+        held = []
+        with suppress(RuntimeError):
+            for _ in range(2000 if len(labels) == 30 else 0):  # 500 MiB: more than quota, overhead and heap
+                held.append(torch.zeros(65536))
+        return super().loss(model, images, labels)
+
+
+@pytest.mark.parametrize("stopped_first", [True, False])
+def test_a_kernel_that_got_no_memory_costs_nobody_else_anything(stopped_first):
+    """oneDNN remembers that in the thread (ComputeThread), and all kernels after it would fail."""
+    narrow = Network("cnn", 1.0, (1, 8, 8), 4, (2, 2))  # Its tensors fit where no kernel does.
+    task = LocalTask("grow 1", SubModelPlan(narrow, 2), Hog(1, 30, 0.05, 0.0, 0.0), ("",), ("units.",))
+    sizes = (30, 20, 19, 30, 18)
+    devices = (0, 1, 2, 3, 4) if stopped_first else (1, 0, 2, 3, 4)
+    worker, state = make_worker(sizes, make_data(num_train=117)), make_state(task)
+    order = make_order(*devices, quota_mib=4.0, demand=Demand(1.0, 1.0))
+    failures = {report.device: report.failure for report in worker.train(order, [state]).reports}
+    assert {device: failure is None for device, failure in failures.items()} == {
+        device: device not in (0, 3) for device in devices
+    }
+    alone = make_worker(sizes, make_data(num_train=117))
+    assert worker.evaluate(state, 0, 37, 10) == alone.evaluate(state, 0, 37, 10)
+    assert worker.measure(make_state()) == alone.measure(make_state())
+    assert_same(train(worker, 4, state=state), train(alone, 4, state=state))
 
 
 def test_the_cap_is_lifted_afterwards():
