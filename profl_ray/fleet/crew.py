@@ -93,9 +93,12 @@ class Crew:
         self.slots = [Slot(start()) for _ in range(num_actors)]
         try:
             ray.get([slot.actor.ping.remote() for slot in self.slots], timeout=start_timeout_seconds)
-        except (GetTimeoutError, *LOST) as error:
+        except GetTimeoutError:
             self.close()
-            raise self._cannot_start(error) from None
+            raise self._no_room() from None
+        except LOST as error:
+            self.close()
+            raise UserError(f"a client actor died as it started: {_last_line(error)}") from error
 
     @property
     def actors(self) -> list[Any]:
@@ -188,7 +191,7 @@ class Crew:
                 # There is no room for it any more, perhaps since a node was lost: the others do its work.
                 slot.actor = slot.ping = None
                 if not self.actors:
-                    raise self._cannot_start(None)
+                    raise self._no_room()
                 continue
             late = next(iter(slot.calls.values()))
             late.num_overdue += 1
@@ -222,12 +225,17 @@ class Crew:
         slot.ping = slot.actor.ping.remote()
         slot.since = time.monotonic()
 
-    def _cannot_start(self, error: Exception | None) -> UserError:
+    def _no_room(self) -> UserError:
         return UserError(
             "client actors did not start within fleet.start_timeout_seconds="
             f"{self._start_timeout_seconds:g}: are there free CPUs and memory for all of them "
-            f"(fleet.num_actors, fleet.cpus_per_actor)?{f' ({type(error).__name__})' if error else ''}"
+            "(fleet.num_actors, fleet.cpus_per_actor)?"
         )
+
+
+def _last_line(error: Exception) -> str:
+    """Return what an actor's constructor raised: Ray puts the other process's traceback before it."""
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def _awaited(slot: Slot) -> Iterable[ray.ObjectRef]:

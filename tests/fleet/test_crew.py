@@ -147,6 +147,23 @@ def test_no_room_for_any_is_a_users_mistake(make_crew, monkeypatch):
         crew.play(echoes(1))
 
 
+def test_an_actor_that_fails_as_it_starts_says_why(local_ray):
+    import ray
+
+    from profl_ray.fleet.crew import Crew
+
+    class Broken:
+        def __init__(self):
+            raise OSError("no such card")
+
+        def ping(self):
+            """Answer, if it came so far."""
+
+    broken = ray.remote(Broken).options(num_cpus=0.1)
+    with pytest.raises(UserError, match=r"died as it started: OSError: no such card$"):
+        Crew(broken.remote, 2, 60.0, 60.0)
+
+
 def test_an_error_of_the_work_leaves_the_crew_usable(make_crew):
     from profl_ray.fleet.crew import Call
 
