@@ -14,8 +14,8 @@ from profl_ray.memory import KeptFacts
 from profl_ray.models import find_family
 from profl_ray.server.experiment import make_network
 from profl_ray.tuning import Choice, Range
+from profl_ray.tuning.request import SweepRequest, base_config
 from profl_ray.tuning.space import decode, encode
-from profl_ray.tuning.sweep import SweepRequest, base_config
 from tune_spaces import find_space, space_names
 
 NAMES = space_names()

@@ -22,11 +22,11 @@ def demo(
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray; default: all.")] = None,
 ) -> None:
     """Start a local Ray head, submit a sweep to it as a job, show the results, and stop Ray again."""
+    from profl_ray.fleet.resources import check_cluster
     from profl_ray.launch.demo import run_demo
     from profl_ray.tracking import prepare_store, resolve_uri
     from profl_ray.tuning import SweepRequest
-    from profl_ray.tuning.resources import check_cluster
-    from profl_ray.tuning.sweep import base_config, check_trainable, trial_configs
+    from profl_ray.tuning.request import base_config, check_trainable, trial_configs
     from tune_spaces import find_space
 
     # Results go below the storage root, where `make ui` looks, whatever the shell's MLFLOW_TRACKING_URI says.

@@ -8,7 +8,8 @@ import typer
 from profl_ray.cli.options import Json, Overrides, print_json
 
 if TYPE_CHECKING:
-    from profl_ray.server.memory_table import MemoryRow, MemoryTable
+    from profl_ray.server.memory_table import MemoryTable
+    from profl_ray.server.needs import StepNeed
 
 
 def memory(
@@ -54,7 +55,7 @@ def memory(
         f"federation.cohort_size={min(20, num_devices)}",
         *kind,
     ]
-    config = load_experiment("paper", [*settings, *(overrides or [])])
+    config = load_experiment("paper", [*settings, *(overrides or [])]).with_absolute_paths()
     table = memory_table(config, _shape(image), classes, need_estimator(config.storage.root))
     _print_table(table, f"{model} x{width:g}, batch {batch_size}, images {image}")
     if plot is not None:
@@ -98,7 +99,7 @@ def _print_table(table: "MemoryTable", title: str) -> None:
     for name in ("need", "below full", *parts, "devices that can afford it"):
         view.add_column(name, justify="right")
 
-    def add(row: "MemoryRow") -> None:
+    def add(row: "StepNeed") -> None:
         view.add_row(
             str(row.step),
             f"{row.need.mib:.1f}",
@@ -138,7 +139,7 @@ def _plot(table: "MemoryTable", path: Path) -> None:
 
 
 def _as_json(table: "MemoryTable") -> dict[str, Any]:
-    def as_json(row: "MemoryRow") -> dict[str, Any]:
+    def as_json(row: "StepNeed") -> dict[str, Any]:
         return {
             "stage": row.step.stage,
             "block": row.step.block,

@@ -39,7 +39,7 @@ def report(
     from profl_ray.tracking import read_sweep, resolve_uri
 
     name, settings = name_and_settings(sweep, overrides)
-    config = load_experiment("digits_tiny", settings)
+    config = load_experiment("digits_tiny", settings).with_absolute_paths()
     data = read_sweep(resolve_uri(config), config.tracking.experiment, name)
     rows = result_rows(data)
     print(summary_text(rows, markdown))

@@ -38,7 +38,7 @@ def status(
     from profl_ray.tracking import read_progress, resolve_uri
 
     name, settings = name_and_settings(sweep, overrides)
-    config = load_experiment("digits_tiny", settings)
+    config = load_experiment("digits_tiny", settings).with_absolute_paths()
     uri = resolve_uri(config)
     jobs = Jobs(address) if address else None
     while True:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from profl_ray.cli.options import print_json
+from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def carry_out(request: "SweepRequest", resume: str | None, json: bool) -> None:
     """
     from profl_ray.fleet.ray_session import ray_session
     from profl_ray.tuning import resume_sweep, run_sweep
-    from profl_ray.tuning.sweep import base_config
+    from profl_ray.tuning.request import base_config
 
     # A user's mistakes show before Ray is started.
     warn_of_temporary_storage(base_config(request))
@@ -61,14 +62,23 @@ def show(outcome: "SweepOutcome") -> None:
     from analysis import as_csv, description, result_rows, summary_text, write_report
     from profl_ray.tracking import RunWriter, read_sweep
 
-    data = read_sweep(outcome.uri, outcome.experiment, outcome.parent_run_id)
+    try:
+        data = read_sweep(outcome.uri, outcome.experiment, outcome.parent_run_id)
+    except UserError as error:
+        say(f"warning: {error}; `profl-ray report {outcome.name}` shows the table when MLflow is back")
+        say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
+        return
     rows = result_rows(data)
     report = write_report(data, outcome.folder / "report.html")
     tags = {DESCRIPTION_TAG: description(rows, data.description)}
-    writer = RunWriter.start(outcome.uri, "", outcome.name, {}, tags, run_id=outcome.parent_run_id)
-    writer.log_text(report.read_text(), "report.html")
-    writer.log_text(as_csv(rows), "results.csv")
-    writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
+    try:
+        writer = RunWriter.start(outcome.uri, "", outcome.name, {}, tags, run_id=outcome.parent_run_id)
+    except UserError as error:
+        say(f"warning: {error}; the report is not there")
+    else:
+        writer.log_text(report.read_text(), "report.html")
+        writer.log_text(as_csv(rows), "results.csv")
+        writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
     say("")
     say(summary_text(rows))
     say(f"report: {report}")

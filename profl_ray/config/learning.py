@@ -15,8 +15,8 @@ class ModelConfig(Section):
     width: float = Field(1.0, gt=0, le=16)
     """Multiplier of every layer's number of channels."""
     partition: str | Count | tuple[Count, ...] = "stages"
-    """Blocks by name (`stages`), by units per block (`[2,2,2,2]`), or as a number of blocks of about equal
-    need (`4`)."""
+    """Blocks by name (`stages`; `units`: a block per unit), by units per block (`[2,2,2,2]`), or as a number
+    of blocks of about equal need (`4`)."""
 
 
 class TrainingConfig(Section):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -33,14 +33,29 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, list[t
     """Yield each section with its leaves, a section before those inside it."""
     inner = {name: field for name, field in model.model_fields.items() if _is_section(field)}
     leaves = {name: field for name, field in model.model_fields.items() if name not in inner}
-    rows = [
-        (f"{prefix}{name}", _default(field), " ".join((field.description or "").split()).replace("|", "\\|"))
-        for name, field in leaves.items()
-    ]
+    rows = [(f"{prefix}{name}", _default(field), _meaning(field)) for name, field in leaves.items()]
     yield prefix.removesuffix("."), rows
     for name, field in inner.items():
         assert isinstance(field.annotation, type)
         yield from _sections(field.annotation, f"{prefix}{name}.")
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return the description, and the allowed values where it does not name them all."""
+    words = " ".join((field.description or "").split()).replace("|", "\\|")
+    allowed = list(_choices(field.annotation))
+    if all(value in words for value in allowed):
+        return words
+    return f"{words} Allowed: {', '.join(f'`{value}`' for value in allowed)}."
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    """Yield the texts of a Literal, also inside a union."""
+    if get_origin(annotation) is Literal:
+        yield from (value for value in get_args(annotation) if isinstance(value, str))
+    else:
+        for part in get_args(annotation):
+            yield from _choices(part)
 
 
 def _is_section(field: FieldInfo) -> bool:

@@ -17,9 +17,11 @@ class ProFLOptions(Section):
     output_module: Literal["proxies", "head"] = "proxies"
     """proxies: a convolution per later block, pool and FC (the paper); head: pool and FC alone."""
     initialisation: Literal["corresponding", "carry"] = "corresponding"
-    """Output module of growing step t > 1: the matching shrinking step's, or the last growing step's."""
+    """Output module of growing step t > 1: the matching shrinking step's (corresponding), or the last growing
+    step's (carry)."""
     frozen_bn: Literal["batch", "eval"] = "batch"
-    """Batch norm of frozen blocks: batch statistics as in the authors' code, or fixed running statistics."""
+    """Batch norm of frozen blocks: statistics of the batch, as in the authors' code (batch), or fixed running
+    statistics (eval)."""
     grow_learning_rate: PositiveFloat | None = None
     """SGD learning rate of the growing steps; default: `training.learning_rate`."""
     grow_frozen_bn: Literal["batch", "eval"] | None = None
@@ -27,8 +29,9 @@ class ProFLOptions(Section):
     map_rounds: NonNegativeInt = 10
     """Rounds of Map, the distillation of a block into its proxy."""
     map_learning_rate: PositiveFloat = 1e-4
-    """SGD learning rate of Map. The authors' code has 1e-5, which moves little in few rounds; 1e-3 diverges
-    after long shrinking steps, since the proxies have no normalisation."""
+    """SGD learning rate of Map. The authors' code has 1e-5, which moves little in few rounds; 1e-3
+    diverges after long shrinking steps without `training.max_gradient_norm`, since the proxies have no
+    normalisation."""
 
 
 class FedAvgOptions(Section):

@@ -8,6 +8,7 @@ from profl_ray.doctor.findings import Finding, fail, ok
 from profl_ray.errors import Unaffordable
 from profl_ray.memory import NeedEstimator
 from profl_ray.server.memory_table import memory_table
+from profl_ray.server.needs import check_affordable
 
 CHECK = "devices"
 MEND = "federation.quotas.high_fraction=1.1, training.batch_size=16 or a finer model.partition"
@@ -25,18 +26,12 @@ def need_findings(
         table = memory_table(config, (channels, height, width), data["num_classes"], estimate)
     except Unaffordable as error:
         return [fail(CHECK, str(error), MEND)], 0.0
-    poor = []
-    for step in dict.fromkeys(row.step for row in table.steps):
-        rows = [row for row in table.steps if row.step == step]
-        if all(row.eligible_share == 0 for row in rows):
-            poor.append(
-                f"{str(step)!r} needs {min(row.need.mib for row in rows):.2f} MiB, "
-                f"the largest quota is {table.quotas_mib.max():.2f} MiB"
-            )
     affordable = [row for row in table.steps if row.eligible_share > 0]
     peak_mib = max((row.need.mib for row in affordable), default=0.0)
-    if poor:
-        return [fail(CHECK, f"no device can train step {poor[0]}", MEND)], peak_mib
+    try:
+        check_affordable(table.steps, table.quotas_mib.max())
+    except Unaffordable as error:
+        return [fail(CHECK, str(error).partition(" (mend: ")[0], MEND)], peak_mib
     fewest = min(affordable, key=lambda row: row.eligible_share)
     share = f"{100 * fewest.eligible_share:.0f} % of the devices"
     words = f"every step is affordable, the dearest ({fewest.step}) for {share}"

@@ -8,8 +8,8 @@ from profl_ray.doctor.nodes import error_of
 from profl_ray.doctor.placing import MOST_TRIALS, Trial, trials_at_once
 from profl_ray.errors import UserError
 from profl_ray.fleet.probe import Answer
+from profl_ray.fleet.resources import check_cluster, run_bundles
 from profl_ray.memory.need import SMALLEST_ERROR_MIB, STATED_ERROR
-from profl_ray.tuning.resources import check_cluster, trial_bundles
 
 PROCESS_MIB = 600.0
 """What a process with Ray and PyTorch takes before it trains (measured: 435 to 600 with the CUDA build)."""
@@ -22,7 +22,7 @@ def placement_findings(config: ExperimentConfig, nodes: Mapping[str, Mapping[str
     except UserError as error:
         what, _, mend = str(error).partition(" (mend: ")
         return [fail("resources", what, mend.rstrip(")") or "fleet.num_actors=1")]
-    bundles = trial_bundles(config)
+    bundles = run_bundles(config)
     number = trials_at_once(Trial(bundles), nodes, {})
     asked = _asked(bundles)
     if number == 0:
@@ -47,7 +47,7 @@ def memory_findings(
     nodes = {answer.name: answer.resources for answer in answers}
     free = {answer.name: _free_mib(answer) for answer in answers}
     driver, actor = process_needs_mib(config, peak_need_mib, data_mib)
-    bundles = trial_bundles(config)
+    bundles = run_bundles(config)
     wanted = trials_at_once(Trial(bundles), nodes, {})
     fitting = trials_at_once(Trial(bundles, [driver] + [actor] * (len(bundles) - 1)), nodes, free)
     each = f"{driver:.0f} MiB"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from profl_ray.doctor.findings import Finding, ok, warn
-from profl_ray.fleet.upload import upload_limit_bytes, upload_size
+from profl_ray.launch.upload import upload_limit_bytes, upload_size
 
 CHECK = "upload"
 _MIB = 2**20

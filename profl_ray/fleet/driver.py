@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.fleet.build import build_fleet
 from profl_ray.server.checkpoint import weights_sha256
-from profl_ray.server.experiment import Experiment, StepNeed, assemble
+from profl_ray.server.experiment import Experiment, assemble
+from profl_ray.server.needs import StepNeed
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import Recovered, RunFolder
@@ -29,6 +31,7 @@ from profl_ray.tracking import (
     Totals,
     Writer,
     flat_params,
+    patiently,
     prepare_store,
 )
 from profl_ray.tracking.artifacts import log_results, log_setup
@@ -54,6 +57,8 @@ class RunIdentity:
     """Parameters beside the configuration, such as what a sweep set."""
     patience_seconds: float = 3.0
     """How long to wait for another process that still plays this run to end."""
+    store_patience_seconds: float = 0.0
+    """How long to wait for an MLflow that is away when the run begins, goes on, or ends."""
 
 
 def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
@@ -196,7 +201,7 @@ class Driver:
             self.writer.log_summary(numbers, tags | ({REASON_TAG: reason} if reason else {}))
             if self.records:
                 log_results(self.writer, self.experiment, self.records)
-            if undelivered := self.writer.finish(outcome):
+            if undelivered := self.writer.finish(outcome, self.identity.store_patience_seconds):
                 self.notices.append(f"{undelivered}; --resume {self.run_id} delivers it when MLflow is back")
                 summary["notices"] = list(self.notices)
         finally:
@@ -206,7 +211,7 @@ class Driver:
         return summary
 
     def _make_server(self) -> Server:
-        if shares_rounds(self.experiment):
+        if shares_rounds(self.config):
             return SharingServer(self.experiment, self.fleet, self.config.storage.root / "cache" / "rounds")
         return Server(self.experiment, self.fleet)
 
@@ -265,7 +270,8 @@ class Driver:
         experiment_id = identity.experiment_id or prepare_store(
             identity.uri, self.config.tracking.experiment, self.config.storage.root
         )
-        return RunWriter.start(
+        start = partial(
+            RunWriter.start,
             identity.uri,
             experiment_id,
             identity.name,
@@ -274,3 +280,4 @@ class Driver:
             parent_run_id=identity.parent_run_id,
             run_id=run_id or None,
         )
+        return patiently(start, identity.store_patience_seconds)

@@ -12,8 +12,8 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.fleet.crew import LOST
 from profl_ray.fleet.driver import Driver, RunIdentity, check_runnable
-from profl_ray.fleet.ray_fleet import check_resources
 from profl_ray.fleet.ray_session import ray_session
+from profl_ray.fleet.resources import alive_nodes, check_cluster
 from profl_ray.server.record import RoundRecord
 
 MAX_LOST_DRIVERS = 3
@@ -87,9 +87,7 @@ def run_on_ray(
     """
     check_runnable(config)  # Mistakes show before Ray is started.
     with ray_session():
-        fleet = config.fleet
-        num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
-        check_resources(num_actors, fleet.cpus_per_actor, fleet.gpus_per_actor, fleet.driver_cpus)
+        check_cluster(config, alive_nodes())
         begin()
         follower = _Follower(config, identity, on_round)
         with stopping(follower.stop):

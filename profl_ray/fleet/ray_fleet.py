@@ -15,6 +15,7 @@ from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 from profl_ray.errors import UserError
 from profl_ray.fleet.client_actor import RemoteClientActor, StateKey
 from profl_ray.fleet.crew import Call, Crew
+from profl_ray.fleet.resources import alive_nodes, check_cluster
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
@@ -32,7 +33,7 @@ class RayFleet:
         config = experiment.config.fleet
         self.per_device = config.actor_per_device
         num_actors = experiment.config.federation.num_devices if self.per_device else config.num_actors
-        check_resources(num_actors, config.cpus_per_actor, config.gpus_per_actor)
+        check_cluster(experiment.config, alive_nodes())
         self.options = {
             "num_cpus": config.cpus_per_actor,
             "num_gpus": config.gpus_per_actor,
@@ -92,22 +93,6 @@ class RayFleet:
                 self.frozen[key] = _put(state.frozen)
             arrays += [_put(state.moving), self.frozen[key]]
         return keys, arrays
-
-
-def check_resources(
-    num_actors: int, cpus_per_actor: float, gpus_per_actor: float, driver_cpus: float = 0.0
-) -> None:
-    """Raise UserError, with the numbers, if the cluster can never hold the client actors and their driver."""
-    total = ray.cluster_resources()
-    for kind, each in (("CPU", cpus_per_actor), ("GPU", gpus_per_actor)):
-        own = driver_cpus if kind == "CPU" else 0.0
-        needed, present = num_actors * each + own, total.get(kind, 0.0)
-        if needed > present + 1e-6:  # 50 x 0.14 is a little more than 7
-            raise UserError(
-                f"the cluster is too small: {num_actors} client actors x {each:g} {kind}"
-                f"{f' and the driver {own:g}' if own else ''} = {needed:g} {kind}"
-                f", the cluster has {present:g} (mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
-            )
 
 
 def _put(value: Any) -> ray.ObjectRef:

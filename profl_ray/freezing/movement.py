@@ -1,6 +1,6 @@
 """Effective movement of a block: how much of the way that its scalars went was progress.
 
-Source: ProFL, arXiv 2404.13349, effective movement (reference/profl-method.md, section 6). The block
+Source: ProFL, arXiv 2404.13349, section on block freezing (effective movement). The block
 perturbation of SmartFreeze (arXiv 2408.09101) is the same ratio of Euclidean lengths (order 2), not sums.
 Shapes: S = followed scalars of the active block, k = updates so far, H = rounds of the window.
 """

@@ -1,6 +1,6 @@
 """Freeze rules: when a training step ends. A new rule is a class here and a line in `RULES`.
 
-Source: ProFL, arXiv 2404.13349 (reference/profl-method.md, section 6). Every rule is a pure function of the
+Source: ProFL, arXiv 2404.13349, section on block freezing. Every rule is a pure function of the
 step's recorded history, so it can be replayed on a recorded run without training.
 """
 

@@ -1,6 +1,6 @@
 """Slope of the effective movement: the quantity that the freeze rule tests.
 
-Source: ProFL, arXiv 2404.13349 (reference/profl-method.md, section 6). The slope is tested, never the level,
+Source: ProFL, arXiv 2404.13349, section on block freezing. The slope is tested, never the level,
 because the level at which the movement settles depends on the noise (drift 1, walk 1/sqrt(H), jitter 1/H).
 """
 

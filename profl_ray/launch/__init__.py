@@ -1,5 +1,5 @@
-"""Start and end what the demo needs, as child processes: a local Ray head, one job, the MLflow UI.
+"""What stands around our commands on a machine or a cluster: a local head, a job, the MLflow UI.
 
-Nothing here imports ray or mlflow: their own command lines do the work, and this room sees to it that
-every process it starts is gone when it is done.
+Only `jobs` and `upload` know Ray, through its job client; all else starts the command lines of Ray and MLflow
+as child processes, and sees to it that every process it starts is gone when it is done.
 """

@@ -17,7 +17,13 @@ from profl_ray.launch.rest import ENDED
 
 FAILED, STOPPED = 1, 130
 """Exit codes of a job whose own is unknown, and of one that was stopped."""
+PATIENCE_SECONDS = 60.0
+"""How long a job's follower waits for a head that does not answer any more."""
 _PAUSE_SECONDS = 1.0
+
+
+class ClusterAway(UserError):
+    """No job server answers at the cluster's address."""
 
 
 class Jobs:
@@ -33,9 +39,8 @@ class Jobs:
             logging.getLogger(name).setLevel(logging.ERROR)
         if not address.startswith(("http://", "https://")):
             raise UserError(
-                f"--address {address}: give the cluster's dashboard, http://host:8265 (a job is sent to "
-                "it, not to "
-                "Ray's own port)"
+                f"--address {address}: give the cluster's dashboard, http://host:8265 (a job is sent to it, "
+                "not to Ray's own port)"
             )
         with self._answers():
             self._client = JobSubmissionClient(address)
@@ -121,11 +126,13 @@ class Jobs:
         A connection that breaks is made again, and nothing is written twice.
         """
         fresh = _Fresh(write)
-        while (info := self._info(job)).status.value not in ENDED:
-            # A broken connection: whether the job has ended is asked above.
+        info = self._info(job)
+        while info.status.value not in ENDED:
+            # A broken connection: whether the job has ended is asked below.
             with suppress(OSError, RuntimeError):
                 asyncio.run(self._tail(job, fresh))
             time.sleep(_PAUSE_SECONDS)
+            info = self._info(job, PATIENCE_SECONDS)
         fresh.begin()
         with self._answers():
             fresh(self._client.get_job_logs(job))
@@ -147,9 +154,16 @@ class Jobs:
             time.sleep(_PAUSE_SECONDS / 2)
         return True
 
-    def _info(self, job: str) -> Any:
-        with self._answers(job):
-            return self._client.get_job_info(job)
+    def _info(self, job: str, patience_seconds: float = 0.0) -> Any:
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                with self._answers(job):
+                    return self._client.get_job_info(job)
+            except ClusterAway:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     @contextmanager
     def _answers(self, job: str | None = None) -> Iterator[None]:
@@ -160,14 +174,15 @@ class Jobs:
 
         try:
             yield
+        except UserError:
+            raise
         except AuthenticationError as error:
             raise UserError(
                 f"--address {self.address}: the cluster wants its token: set RAY_AUTH_TOKEN, or "
-                "RAY_AUTH_TOKEN_PATH to a "
-                "file that holds it (the one that its nodes were started with)"
+                "RAY_AUTH_TOKEN_PATH to a file that holds it (the one that its nodes were started with)"
             ) from error
         except (ConnectionError, requests.exceptions.RequestException, RayStateApiException) as error:
-            raise UserError(
+            raise ClusterAway(
                 f"--address {self.address}: no Ray job server answers there; is the head up, and port 8265 "
                 "reachable (kubectl port-forward, ssh -L)?"
             ) from error

@@ -1,7 +1,6 @@
 """What is sent to a cluster: the command, checked for what goes wrong only there."""
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +9,12 @@ from urllib.parse import urlsplit
 
 from profl_ray.config.load import parse_override
 from profl_ray.errors import UserError, unknown_name
+from profl_ray.launch.upload import upload_limit_bytes, upload_size
 from profl_ray.secrecy import masked
 
 COMMANDS = ("run", "sweep", "compare", "report", "memory", "doctor")
 """What a job may do; the others need a terminal or a browser."""
 PATH_KEYS = ("data.root", "federation.quotas.path", "storage.root")
-MOST_MIB = 100
-"""Ray's job server refuses larger uploads (HTTP 413)."""
 _ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -61,9 +59,8 @@ def job_request(
         if masked(uri) != uri:
             raise UserError(
                 f"MLFLOW_TRACKING_URI={masked(uri)} holds a password, and whoever may list the cluster's "
-                "jobs can read "
-                "a job's environment: set it on the cluster's nodes and unset it here, or send it all the "
-                "same with --env MLFLOW_TRACKING_URI=..."
+                "jobs can read a job's environment: set it on the cluster's nodes and unset it here, or send "
+                "it all the same with --env MLFLOW_TRACKING_URI=..."
             )
         environment["MLFLOW_TRACKING_URI"] = uri
     notes += _tracking_notes(str(given.get("tracking.uri") or environment.get("MLFLOW_TRACKING_URI") or ""))
@@ -75,17 +72,15 @@ def job_request(
 def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
     if "storage.root" not in given and command[0] != "memory":
         raise UserError(
-            "a job's folder is thrown away with the job: give storage.root=/absolute/path, a folder that "
-            "all nodes "
-            "share under the same path"
+            "a job's folder is thrown away with the job: give storage.root=/absolute/path, a folder that all "
+            "nodes share under the same path"
         )
     for key in PATH_KEYS:
         value = given.get(key)
         if value is not None and not str(value).startswith("/"):
             raise UserError(
-                f"{key}={value}: a job starts in another folder than yours; give an absolute path that "
-                "is the same "
-                "on all nodes"
+                f"{key}={value}: a job starts in another folder than yours; give an absolute path that is "
+                "the same on all nodes"
             )
     uri = str(given.get("tracking.uri", ""))
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
@@ -120,9 +115,8 @@ def _tracking_notes(uri: str) -> list[str]:
     """Return what is likely to surprise about where the job tracks."""
     if not uri:
         return [
-            "no tracking.uri and no MLFLOW_TRACKING_URI: the job writes to a SQLite file in "
-            "storage.root, unless its "
-            "nodes name a server; on more than one node use a server"
+            "no tracking.uri and no MLFLOW_TRACKING_URI: the job writes to a SQLite file in storage.root, "
+            "unless its nodes name a server; on more than one node use a server"
         ]
     if urlsplit(uri).hostname in _HERE:
         return [f"tracking.uri={masked(uri)}: on the cluster this means the node that the job runs on"]
@@ -133,37 +127,17 @@ def _check_working_dir(folder: Path) -> None:
     if not (folder / "profl_ray" / "__main__.py").is_file():
         raise UserError(
             f"--working-dir {folder}: it does not hold the project (profl_ray/); give the repository's "
-            "root, or "
-            "--installed if the cluster's nodes have profl-ray installed"
+            "root, or --installed if the cluster's nodes have profl-ray installed"
         )
-    sizes = upload_sizes(folder)
-    total_mib = sum(sizes.values()) / 2**20
-    if total_mib > MOST_MIB:
+    try:
+        total, sizes = upload_size(folder)
+    except ImportError:
+        return  # This Ray counts otherwise; it refuses what is too large itself.
+    if total > upload_limit_bytes():
         largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
         named = ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
         raise UserError(
-            f"--working-dir {folder}: {total_mib:.0f} MiB would be uploaded (allowed: {MOST_MIB}); the "
-            "largest "
-            f"parts: {named}; name them in .gitignore or .rayignore"
+            f"--working-dir {folder}: {total / 2**20:.0f} MiB or more would be uploaded (allowed: "
+            f"{upload_limit_bytes() / 2**20:.0f}); the largest parts: {named}; name them in .gitignore or "
+            ".rayignore"
         )
-
-
-def upload_sizes(folder: Path) -> dict[str, int]:
-    """Return bytes by first part of the path of what Ray would upload: all that .gitignore does not name.
-
-    Where git cannot tell, everything counts but .git.
-    """
-    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, capture_output=True, check=True).stdout.decode(
-            errors="surrogateescape"
-        )
-        names = [name for name in listed.split("\0") if name]
-    except (OSError, subprocess.CalledProcessError):
-        names = [str(path.relative_to(folder)) for path in folder.rglob("*")]
-    sizes: dict[str, int] = {}
-    for name in names:
-        path, first = folder / name, Path(name).parts[0]
-        if first != ".git" and path.is_file():
-            sizes[first] = sizes.get(first, 0) + path.stat().st_size
-    return sizes

@@ -1,6 +1,6 @@
 """From a configuration to everything that a run is made of, checked before anything starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,13 @@ import numpy as np
 import torch
 
 from profl_ray.config import ExperimentConfig, FleetConfig
-from profl_ray.errors import Unaffordable, UserError
+from profl_ray.errors import UserError
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
 from profl_ray.memory import KeptFacts, NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_images
-from profl_ray.strategies import Step, Strategy, StrategyContext, full_task, make_strategy
-from profl_ray.training import LocalTask, WorkerSettings
-
-
-@dataclass(frozen=True)
-class StepNeed:
-    """What a step of the schedule needs, and who can afford it."""
-
-    step: Step
-    task: LocalTask
-    need_mib: float
-    eligible_share: float
+from profl_ray.server.needs import StepNeed, check_affordable, step_needs
+from profl_ray.strategies import Strategy, StrategyContext, full_task, make_strategy
+from profl_ray.training import WorkerSettings
 
 
 @dataclass(frozen=True)
@@ -63,24 +54,11 @@ class Experiment:
 
     def step_needs(self, strategy: Strategy) -> list[StepNeed]:
         """Return need and eligible share of every task in the strategy's schedule."""
-        quotas_mib = strategy.quotas_mib()
-        return [
-            StepNeed(step, task, need.mib, float(np.mean(quotas_mib >= need.mib)))
-            for step, task in strategy.schedule()
-            for need in [self.estimate(task)]
-        ]
+        return step_needs(strategy, self.estimate)
 
-    def check_affordable(self, needs: list[StepNeed]) -> None:
+    def check_affordable(self, needs: Sequence[StepNeed]) -> None:
         """Raise Unaffordable if there is a step that no device can afford."""
-        for step in sorted({need.step for need in needs}, key=str):
-            of_step = [need for need in needs if need.step == step]
-            if all(need.eligible_share == 0 for need in of_step):
-                cheapest = min(need.need_mib for need in of_step)
-                raise Unaffordable(
-                    f"no device can train step {str(step)!r}: it needs {cheapest:.2f} MiB and the largest "
-                    f"quota is {self.quotas_mib.max():.2f} MiB (mend: federation.quotas, "
-                    "training.batch_size, model.width or a finer model.partition)"
-                )
+        check_affordable(needs, self.quotas_mib.max())
 
 
 def _check_accelerator(fleet: FleetConfig) -> None:

@@ -6,18 +6,10 @@ import numpy as np
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.federation import draw_quotas
-from profl_ray.memory import Need, NeedEstimator
+from profl_ray.memory import NeedEstimator
 from profl_ray.server.experiment import make_network
+from profl_ray.server.needs import StepNeed, step_need, step_needs
 from profl_ray.strategies import Step, StrategyContext, full_task, make_strategy
-
-
-@dataclass(frozen=True)
-class MemoryRow:
-    """One task of the schedule, or full training."""
-
-    step: Step
-    need: Need
-    eligible_share: float
 
 
 @dataclass(frozen=True)
@@ -25,8 +17,8 @@ class MemoryTable:
     """Full training and every step of a strategy's schedule."""
 
     partition: tuple[int, ...]
-    full: MemoryRow
-    steps: list[MemoryRow]
+    full: StepNeed
+    steps: list[StepNeed]
     quotas_mib: np.ndarray
 
     @property
@@ -48,12 +40,13 @@ def memory_table(
 ) -> MemoryTable:
     """Return the table for images [C, H, W]; data are not read. Raises UserError as `assemble` does."""
     network = make_network(config, image_shape, num_classes, estimate.facts)
-    full = estimate(full_task(network, config))
-    quotas_mib = draw_quotas(config.federation.quotas, config.federation.num_devices, config.seed, full.mib)
+    full = full_task(network, config)
+    full_mib = estimate(full).mib
+    quotas_mib = draw_quotas(config.federation.quotas, config.federation.num_devices, config.seed, full_mib)
     strategy = make_strategy(StrategyContext(network, config, estimate, quotas_mib))
-
-    def row(step: Step, need: Need, limits_mib: np.ndarray) -> MemoryRow:
-        return MemoryRow(step, need, float(np.mean(limits_mib >= need.mib)))
-
-    steps = [row(step, estimate(task), strategy.quotas_mib()) for step, task in strategy.schedule()]
-    return MemoryTable(network.partition, row(Step("full"), full, quotas_mib), steps, quotas_mib)
+    return MemoryTable(
+        network.partition,
+        step_need(Step("full"), full, estimate, quotas_mib),
+        step_needs(strategy, estimate),
+        quotas_mib,
+    )

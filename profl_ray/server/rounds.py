@@ -142,6 +142,7 @@ class Server:
     ) -> GroupResult:
         """Cut the cohort into groups, whose number does not depend on the fleet, and sum them in order."""
         phase = (plan.phase,) if plan.phase else ()
+        num_groups = max(1, min(self.config.fleet.cohort_groups, len(cohort)))
         groups = [
             GroupOrder(
                 index,
@@ -153,7 +154,7 @@ class Server:
                 ),
                 demands,
             )
-            for index, devices in enumerate(np.array_split(cohort, self.config.fleet.cohort_groups))
+            for index, devices in enumerate(np.array_split(cohort, num_groups))
             if len(devices)
         ]
         total = GroupResult(0)

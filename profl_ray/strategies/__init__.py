@@ -1,7 +1,7 @@
 """Training methods, one file per paper."""
 
 from profl_ray.strategies.base import Plan, Progress, Step, Strategy, StrategyContext, full_task
-from profl_ray.strategies.registry import STRATEGIES, make_strategy
+from profl_ray.strategies.registry import STRATEGIES, find_strategy, make_strategy
 
 __all__ = [
     "STRATEGIES",
@@ -10,6 +10,7 @@ __all__ = [
     "Step",
     "Strategy",
     "StrategyContext",
+    "find_strategy",
     "full_task",
     "make_strategy",
 ]

@@ -22,9 +22,13 @@ _ALL: tuple[type[Strategy], ...] = (
 STRATEGIES: dict[str, type[Strategy]] = {strategy.name: strategy for strategy in _ALL}
 
 
-def make_strategy(context: StrategyContext) -> Strategy:
-    """Return the configured strategy; UserError names the nearest one for an unknown name."""
-    name = context.config.strategy.name
+def find_strategy(name: str) -> type[Strategy]:
+    """Return the strategy of that name; UserError names the nearest one for an unknown name."""
     if name not in STRATEGIES:
         raise unknown_name("strategy", name, STRATEGIES)
-    return STRATEGIES[name](context)
+    return STRATEGIES[name]
+
+
+def make_strategy(context: StrategyContext) -> Strategy:
+    """Return the configured strategy at its beginning; UserError for an unknown name."""
+    return find_strategy(context.config.strategy.name)(context)

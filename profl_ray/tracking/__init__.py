@@ -9,7 +9,7 @@ from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progr
 from profl_ray.tracking.reader import read_run, read_sweep
 from profl_ray.tracking.store import prepare_store, resolve_uri
 from profl_ray.tracking.undelivered import Undelivered
-from profl_ray.tracking.writer import KIND_TAG, RunWriter, Status, end_waiting, start_parent
+from profl_ray.tracking.writer import KIND_TAG, RunWriter, Status, end_waiting, patiently, start_parent
 
 __all__ = [
     "KIND_TAG",
@@ -31,6 +31,7 @@ __all__ = [
     "end_waiting",
     "flat_params",
     "health_url",
+    "patiently",
     "prepare_store",
     "read_progress",
     "read_run",

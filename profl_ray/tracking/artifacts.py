@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from profl_ray.config.load import to_yaml
-from profl_ray.server.experiment import Experiment, StepNeed
+from profl_ray.server.experiment import Experiment
+from profl_ray.server.needs import StepNeed
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.data import QUOTAS_PATH
 from profl_ray.tracking.null import NullWriter, Writer

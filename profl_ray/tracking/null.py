@@ -38,8 +38,8 @@ class Writer(Protocol):
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Log a figure as an artifact."""
 
-    def finish(self, status: Status = "FINISHED") -> Undelivered:
-        """End the run."""
+    def finish(self, status: Status = "FINISHED", patience_seconds: float = 0.0) -> Undelivered:
+        """End the run; wait so long for what cannot be sent at once."""
         ...
 
 
@@ -69,6 +69,6 @@ class NullWriter:
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Do nothing."""
 
-    def finish(self, status: Status = "FINISHED") -> Undelivered:
+    def finish(self, status: Status = "FINISHED", patience_seconds: float = 0.0) -> Undelivered:
         """Do nothing; nothing is lost."""
         return Undelivered()

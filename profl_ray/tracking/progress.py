@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from profl_ray.errors import unknown_name
+from profl_ray.strategies import Step
 from profl_ray.tracking.data import OUTCOME_TAG
 from profl_ray.tracking.points import OTHER_STAGE_CODE, STAGE_CODES
 from profl_ray.tracking.reader import choose_parent, open_store, search_trials, user_errors
@@ -76,7 +77,7 @@ def _trial(client: Any, run: Any) -> TrialProgress:
         name=run.info.run_name or "",
         state=run.data.tags.get(OUTCOME_TAG) or _STATES.get(run.info.status, "running"),
         rounds=last.step if last else 0,
-        step=(stage if stage == "train" else f"{stage} {int(values.get('block', 0))}") if last else "",
+        step=str(Step(stage, 0 if stage == "train" else int(values.get("block", 0)))) if last else "",
         accuracy=values.get("test_accuracy"),
         need_mib=values.get("need_mib"),
         silent_seconds=time.time() - last.timestamp / 1000 if last else None,

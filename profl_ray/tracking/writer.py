@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from profl_ray.errors import UserError
+from profl_ray.errors import StoreAway, UserError
 from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.client import impatient, open_client, reason
@@ -31,6 +32,8 @@ EVERY_ROUNDS_METRIC = "need_mib"
 _PARENT_TAG = "mlflow.parentRunId"
 _DESCRIPTION_TAG = "mlflow.note.content"
 _TRIES = 4
+PAUSE_SECONDS = 2.0
+"""Between two tries to reach an MLflow that is away."""
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +63,8 @@ class RunWriter:
         """Create a run, or go on with `run_id`, and return its writer.
 
         The tag profl_ray.kind defaults to trial under a parent, else run. Parameters that a resumed run
-        already has are left as they are. Raises UserError if the store cannot be written.
+        already has are left as they are. Raises StoreAway if the store cannot be
+        written, UserError if it has no such run.
         """
         # Tags of a resumed run are already right; only those that the caller names are set again.
         new = {} if run_id else _default_tags(parent_run_id)
@@ -80,7 +84,9 @@ class RunWriter:
             _retried(lambda: _log_params(client, run.info.run_id, fresh))
         except Exception as error:
             what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
-            raise UserError(f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})") from error
+            gone = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+            kind = UserError if gone else StoreAway
+            raise kind(f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})") from error
         return cls(client, run.info.run_id, listed_tables(run.data.tags), last_round)
 
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
@@ -128,12 +134,18 @@ class RunWriter:
         """Log a figure as the artifact `path`, which ends with .png or .svg."""
         self._add_file(lambda: self._client.log_figure(self.run_id, figure, path))
 
-    def finish(self, status: Status = "FINISHED") -> Undelivered:
-        """Try to send all that waits, end the run and return what could not be delivered."""
-        for attempt in range(_TRIES):
+    def finish(self, status: Status = "FINISHED", patience_seconds: float = 0.0) -> Undelivered:
+        """Try to send all that waits, end the run and return what could not be delivered.
+
+        Tries a few times, and goes on trying for so many seconds.
+        """
+        deadline = time.monotonic() + patience_seconds
+        for attempt in count():
             if all([self._points.flush(force=True), self._files.flush(force=True)]):
                 break
-            time.sleep(0.25 * 2**attempt)
+            if attempt >= _TRIES - 1 and time.monotonic() >= deadline:
+                break
+            time.sleep(min(PAUSE_SECONDS, 0.25 * 2**attempt))
         error = self._points.last_error or self._files.last_error
         result = Undelivered(self._points.give_up(), self._files.give_up(), error)
         try:
@@ -177,6 +189,19 @@ def start_parent(
     """
     own = {KIND_TAG: "sweep"} | ({_DESCRIPTION_TAG: description} if description else {})
     return RunWriter.start(uri, experiment_id, name, params, own | dict(tags or {})).run_id
+
+
+def patiently(start: Callable[[], RunWriter], patience_seconds: float) -> RunWriter:
+    """Return the writer that `start` makes; while it raises StoreAway, try again for so many seconds."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return start()
+        except StoreAway as error:
+            if time.monotonic() >= deadline:
+                raise
+            _log.warning("%s; trying again", error)
+            time.sleep(PAUSE_SECONDS)
 
 
 def end_waiting(uri: str, run_id: str) -> bool:

@@ -5,6 +5,7 @@ A store that is off, full or lost changes nothing: what is not kept is computed 
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -22,6 +23,8 @@ from profl_ray.training.task import LocalTask
 
 KNOWN_PREFIXES = 4
 """Prefixes whose folders a worker remembers: a round trains and evaluates one or two."""
+STALE_SECONDS = 24 * 3600
+"""After so long, what no machine has used is removed by any that shares the folder."""
 HEADER_BYTES = 128
 """Of a file of numpy's."""
 MIB = 2**20
@@ -99,8 +102,12 @@ class FeatureStore:
             return  # A full disk, or a folder that another run removed: they are computed again.
 
     def _make_room(self, num_bytes: int, spared: set[Path], base: Path | None) -> bool:
-        """Remove other prefixes, the one not used for longest first; at last `base`, which has served."""
-        sizes = {folder: _size(folder) for folder in self.root.glob("*/*")}
+        """Remove other prefixes, the one not used for longest first; at last `base`, which has served.
+
+        The limit is this machine's: what others keep under the same root is left alone while they use it.
+        """
+        self._remove_stale()
+        sizes = {folder: _size(folder) for folder in (self.root / _boot()).iterdir()}
         missing = num_bytes + sum(size for size, _ in sizes.values()) - self.limit_mib * MIB
         by_age = sorted(sizes.items(), key=lambda item: item[1][1])
         removable = [(folder, size) for folder, (size, _) in by_age if folder not in spared]
@@ -117,6 +124,12 @@ class FeatureStore:
                 shutil.rmtree(place, ignore_errors=True)
             missing -= size
         return True
+
+    def _remove_stale(self) -> None:
+        """Remove what is left of machines that are gone, or were started again."""
+        for folder in self.root.glob("*/*"):
+            if folder.parent.name != _boot() and time.time() - _size(folder)[1] > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(path: Path, num_images: int) -> Tensor | None:

@@ -1,11 +1,11 @@
 """What a sweep left."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profl_ray.tuning.space import decode
+from profl_ray.tuning.sweep_folder import Tracked
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid
@@ -32,9 +32,9 @@ class SweepOutcome:
 
     @classmethod
     def of(
-        cls, results: "ResultGrid", name: str, folder: Path, state: Mapping[str, Any], experiment: str
+        cls, results: "ResultGrid", name: str, folder: Path, tracked: Tracked, experiment: str
     ) -> "SweepOutcome":
-        """Return the outcome of a sweep whose trials have all ended; `state`: where it is tracked."""
+        """Return the outcome of a sweep whose trials have all ended."""
         # Late: they bring Ray.
         from profl_ray.tuning.best import best_of
         from profl_ray.tuning.trial import METRIC
@@ -46,9 +46,9 @@ class SweepOutcome:
         return cls(
             name=name,
             folder=folder,
-            uri=state["uri"],
+            uri=tracked.uri,
             experiment=experiment,
-            parent_run_id=state["parent_run_id"],
+            parent_run_id=tracked.parent_run_id,
             num_trials=len(trials),
             num_failed=results.num_errors + sum(bool(values.get("failure")) for values in metrics),
             best_settings=decode(best.config or {}) if best else {},

@@ -7,7 +7,9 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
+from profl_ray.fleet.resources import run_bundles
 from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
@@ -28,6 +30,11 @@ def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
         else:
             domains[key] = tune.uniform(domain.low, domain.high)
     return domains
+
+
+def placement_group(config: ExperimentConfig) -> tune.PlacementGroupFactory:
+    """Return what a trial reserves: a bundle for its driver and one for each client actor."""
+    return tune.PlacementGroupFactory(run_bundles(config))
 
 
 class YieldingGenerator(BasicVariantGenerator):

@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,17 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.errors import NothingLearnt, Unaffordable
 from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, Status, flat_params
+from profl_ray.tracking import (
+    OUTCOME_TAG,
+    REASON_TAG,
+    SWEPT,
+    RunWriter,
+    Status,
+    flat_params,
+    patiently,
+)
 from profl_ray.tuning.space import SearchSpace, decode, encode, trial_name
+from profl_ray.tuning.sweep_folder import Tracked
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +36,8 @@ TIME = "units_grown"
 """Units trained for good: at the same count, trials have grown equally much of the same network."""
 SUB_MODELS, SPENT_ROUNDS, SPENT_BYTES = "sub_models", "round", "spent_bytes"
 """What a scheduler may weigh besides: which sub-models are grown, rounds and bytes so far."""
+STORE_PATIENCE_SECONDS = 300.0
+"""How long a trial that begins, goes on or ends waits for an MLflow that is away."""
 TRIALS = "trials"
 """In a sweep's folder: the trials' run folders."""
 
@@ -38,9 +50,7 @@ class SweepContext:
     space: SearchSpace
     folder: Path
     """The sweep's folder; trials keep their runs in `TRIALS` below it."""
-    uri: str | None
-    experiment_id: str
-    parent_run_id: str | None
+    tracked: Tracked
 
 
 def sharing_rounds(config: ExperimentConfig) -> ExperimentConfig:
@@ -173,12 +183,15 @@ class ProFLTrial(tune.Trainable):
         return RunIdentity(
             folder=context.folder / TRIALS / self.trial_id,
             name=trial_name(self.settings),
-            uri=context.uri,
-            experiment_id=context.experiment_id,
-            parent_run_id=context.parent_run_id,
+            uri=context.tracked.uri,
+            experiment_id=context.tracked.experiment_id,
+            parent_run_id=context.tracked.parent_run_id,
             params={f"{SWEPT}{key}": _plain(value) for key, value in self.settings.items()},
             # A trial that goes on elsewhere may have to wait until its lost process is really gone.
             patience_seconds=120.0,
+            # Tries are for lost processes: an MLflow that is away for a while should not use them up. And
+            # nobody opens a trial again that was beaten.
+            store_patience_seconds=STORE_PATIENCE_SECONDS,
         )
 
     def _track_refusal(self, experiment: ExperimentConfig) -> None:
@@ -188,9 +201,16 @@ class ProFLTrial(tune.Trainable):
             return
         params = flat_params(experiment.model_dump(mode="json")) | identity.params
         tags = {OUTCOME_TAG: "n/a", REASON_TAG: self.refusal}
-        writer = RunWriter.start(
-            identity.uri, identity.experiment_id, identity.name, params, tags, identity.parent_run_id
+        start = partial(
+            RunWriter.start,
+            identity.uri,
+            identity.experiment_id,
+            identity.name,
+            params,
+            tags,
+            identity.parent_run_id,
         )
+        writer = patiently(start, identity.store_patience_seconds)
         writer.log_summary({"participation": 0.0})
         writer.finish("FINISHED")
 

@@ -50,7 +50,7 @@ MISTAKES = {
         ("demo", "tracking.uri=http://127.0.0.1:9"),
         "tracking.uri=http://127.0.0.1:9: no MLflow server answers there",
     ),
-    "demo cluster": (("demo", "--cpus", "1", "fleet.num_actors=3"), "a trial needs 3 CPU"),
+    "demo cluster": (("demo", "--cpus", "1", "fleet.num_actors=3"), "a run needs 3 CPU"),
     "demo data": (("demo", "data.name=cifar10", "data.root=nowhere"), "nowhere"),
     "compare method": (("compare", "digits_tiny", "--strategies", "idea"), "did you mean 'ideal'?"),
     "compare seed": (("compare", "digits_tiny", "--seeds", "1,x"), "--seeds: 'x' is not a whole number"),

@@ -11,7 +11,7 @@ from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscali
 from ray.autoscaler._private.util import validate_config
 
 from profl_ray.tuning import SweepRequest
-from profl_ray.tuning.sweep import base_config
+from profl_ray.tuning.request import base_config
 from tests.clusters import kit, manifests
 from tune_spaces import find_space
 

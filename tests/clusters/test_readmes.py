@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from profl_ray.tuning import SweepRequest
-from profl_ray.tuning.sweep import base_config
+from profl_ray.tuning.request import base_config
 from tests.clusters import kit
 from tune_spaces import find_space
 

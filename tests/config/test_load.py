@@ -319,6 +319,10 @@ def test_a_resumed_run_goes_on_as_it_began_but_on_the_fleet_of_today(folder: Pat
     overrides = ["fleet.backend=ray", "fleet.num_actors=3"]
     moved = resumed_config(begun, load_experiment("plain", overrides), overrides, "--resume x")
     assert (moved.seed, moved.fleet.num_actors) == (7, 3)
+    spaced = [f" {override}" for override in overrides]
+    assert resumed_config(begun, load_experiment("plain", spaced), spaced, "--resume x") == moved
+    with pytest.raises(UserError, match="begun with seed=7 and goes on with it; seed=8 needs a new run"):
+        resumed_config(begun, load_experiment("plain", ["seed =8"]), ["seed =8"], "--resume x")
     for override in ("seed=8", "fleet.cohort_groups=3"):
         with pytest.raises(
             UserError, match=f"--resume x: the run was begun with .* {override} needs a new run"

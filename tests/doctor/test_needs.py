@@ -25,7 +25,7 @@ def test_affordable_steps_and_the_dearest_need(estimate):
 def test_a_step_that_nobody_can_afford_is_a_fail_with_the_numbers(estimate):
     poor = ("federation.quotas.low_fraction=0.01", "federation.quotas.high_fraction=0.02")
     (finding,), peak_mib = findings(estimate, *poor)
-    assert finding.level == "fail" and "MiB, the largest quota is" in finding.what
+    assert finding.level == "fail" and "MiB and the largest quota is" in finding.what
     assert peak_mib == 0 and "federation.quotas" in finding.mend
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from profl_ray.doctor import upload
 from profl_ray.doctor.upload import upload_findings
-from profl_ray.fleet import upload as measured
+from profl_ray.launch import upload as measured
 
 MIB = 2**20
 

@@ -1,5 +1,6 @@
 """An MLflow server that goes away while a run trains: nothing waits for it, and no point is lost."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -14,8 +16,10 @@ import pytest
 
 from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.launch.ports import free_ports
+from profl_ray.tracking import read_sweep
+from profl_ray.tuning import Choice, SearchSpace, SweepRequest, resume_sweep, run_sweep
 
-from .kit import busy_config, comparable, points_lost, undisturbed, wait_for
+from .kit import BUSY, busy_config, comparable, points_lost, read_records, undisturbed, wait_for
 
 
 class Server:
@@ -90,6 +94,50 @@ def test_points_wait_until_the_server_is_back(server, runs, tmp_path, fault):
     line.weights_equal = summary["weights_sha256"] == digest and comparable(driver.records) == records
     line.points_lost = points_lost(server.uri, summary["mlflow_run_id"], driver.records)
     assert line.weights_equal and line.points_lost == 0 and summary["notices"] == []
+
+
+@pytest.mark.faults
+def test_a_sweep_outlives_its_server(local_ray, server, tmp_path, fault):
+    line = fault("kill -9 of the MLflow server under a halving sweep: twice for 10 s, then to the end")
+    rates = {"training.learning_rate": Choice.of(0.1, 0.01)}
+    overrides = (*BUSY, f"storage.root={tmp_path}", f"tracking.uri={server.uri}", "fleet.backend=in_process")
+    space = SearchSpace("rates", "two rates", "digits_tiny", rates, overrides=overrides)
+    request = SweepRequest(space, scheduler="halving", max_concurrent=1)
+    told, back = [], []
+
+    def disturb(text):
+        told.append(text)
+        num_begun = sum(path.stat().st_size > 0 for path in tmp_path.glob("*/trials/*/records.jsonl"))
+        if line.injected < min(num_begun, 2) and server.process is not None:
+            # While each trial trains: it comes to its rung, waits, and goes on or not.
+            line.injected += 1
+            server.kill()
+            back.append(Timer(10.0, server.start))
+            back[-1].start()
+        if text.strip().startswith("done") and line.injected == 2:
+            back[-1].join()
+            line.injected += 1
+            server.kill()
+
+    outcome = run_sweep(request, disturb)
+    assert (outcome.num_trials, outcome.num_failed, line.injected) == (2, 0, 3), told
+    assert any("stays open there, --resume" in text for text in told)
+    server.start()
+    again = resume_sweep(request, outcome.name, told.append)
+    assert (again.best_settings, again.best_accuracy) == (outcome.best_settings, outcome.best_accuracy)
+    sweep = read_sweep(server.uri, "profl-ray", outcome.name)
+    assert sweep.status == "FINISHED"
+    line.points_lost = 0
+    for folder in (tmp_path / outcome.name / "trials").iterdir():
+        run_id = json.loads((folder / "run.json").read_text())["mlflow_run_id"]
+        records = read_records(folder)
+        rungs = [record.round for record in records if record.step_ended and record.stage == "grow"]
+        line.points_lost += points_lost(server.uri, run_id, records, rungs)
+    best = max(sweep.trials, key=lambda trial: trial.outcome == "finished")
+    rate = json.loads(best.settings["training.learning_rate"])
+    digest, _ = undisturbed(tmp_path, f"training.learning_rate={rate}")
+    line.survived, line.weights_equal = 3, best.tags["profl_ray.weights_sha256"] == digest
+    assert line.weights_equal and line.points_lost == 0
 
 
 @pytest.mark.faults

@@ -1,10 +1,12 @@
 """Jobs on a real head: sent, followed over a broken connection, stopped; how they end is how we exit."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from profl_ray.errors import UserError
+from profl_ray.launch import jobs as jobs_module
 from profl_ray.launch.head import LocalHead
 from profl_ray.launch.jobs import Jobs, _Fresh, exit_code
 from profl_ray.launch.request import JobRequest
@@ -45,6 +47,57 @@ def test_an_address_where_no_job_server_answers_is_told(address):
         UserError, match=f"^--address {address}: (give the cluster's dashboard|no Ray job server)"
     ):
         Jobs(address)
+
+
+class Breaking:
+    """A job client whose connection breaks when it is asked a second time, for some times."""
+
+    def __init__(self, num_broken):
+        self.states = ["RUNNING", *["broken"] * num_broken, "SUCCEEDED"]
+
+    def get_job_info(self, job):
+        state = self.states.pop(0)
+        if state == "broken":
+            raise ConnectionError("Connection refused")
+        return SimpleNamespace(status=SimpleNamespace(value=state), driver_exit_code=0)
+
+    def tail_job_logs(self, job):
+        raise RuntimeError("Connection lost")
+
+    def get_job_logs(self, job):
+        return "all of it"
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(
+        jobs_module, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock))
+    )
+
+    def make(num_broken):
+        jobs = Jobs.__new__(Jobs)
+        jobs.address, jobs._client = "http://head:8265", Breaking(num_broken)
+        return jobs
+
+    return make
+
+
+def test_a_head_that_is_away_for_a_while_is_asked_again(breaking):
+    written = []
+    assert breaking(3).follow("job", written.append) == 0 and written == ["all of it"]
+
+
+def test_a_head_that_stays_away_is_told_once(breaking):
+    with pytest.raises(UserError, match=r"^--address http://head:8265: no Ray") as caught:
+        breaking(1000).follow("job", [].append)
+    assert str(caught.value).count("--address") == 1
+
+
+def test_what_is_said_inside_is_said_once(breaking):
+    jobs = breaking(0)
+    with pytest.raises(UserError, match=r"^one line$"), jobs._answers(), jobs._answers():
+        raise UserError("one line")
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ def test_quotas_that_nobody_meets_are_told(root):
     needs = experiment.step_needs(experiment.make_strategy())
     assert {need.eligible_share for need in needs} == {0.0}
     words = (
-        rf"^no device can train step 'grow 1': it needs {needs[2].need_mib:.2f} MiB and the largest quota is "
-        rf"{experiment.quotas_mib.max():.2f} MiB \(mend: federation.quotas"
+        rf"^no device can train step 'shrink 2': it needs {needs[0].need_mib:.2f} MiB and the largest "
+        rf"quota is {experiment.quotas_mib.max():.2f} MiB \(mend: federation.quotas"
     )
     with pytest.raises(UserError, match=words) as caught:
         experiment.check_affordable(needs)

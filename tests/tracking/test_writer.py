@@ -4,8 +4,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from profl_ray.errors import UserError
-from profl_ray.tracking import NullWriter, RunWriter, Totals, read_run, start_parent
+from profl_ray.errors import StoreAway, UserError
+from profl_ray.tracking import NullWriter, RunWriter, Totals, patiently, read_run, start_parent
 from profl_ray.tracking import writer as writer_module
 from profl_ray.tracking.points import ROUND_METRICS, round_points
 
@@ -185,8 +185,38 @@ def test_children_are_under_their_parent(store, start):
 
 
 def test_a_run_that_is_not_there_cannot_be_continued(start):
-    with pytest.raises(UserError, match="cannot go on with run nonsense"):
+    with pytest.raises(UserError, match="cannot go on with run nonsense") as caught:
         start(run_id="nonsense")
+    assert not isinstance(caught.value, StoreAway), "nothing to wait for"
+
+
+def test_rounds_that_others_take_the_place_of_are_logged_anew(store, start, make_record):
+    run = start()
+    for number in (1, 2, 3):
+        run.log_round(make_record(number, test_accuracy=0.1 * number), Totals())
+    run.forget(1)
+    for number in (1, 2):
+        run.log_round(make_record(number, test_accuracy=0.7), Totals())
+    run.finish()
+    history = read_run(store[0], run.run_id).history["test_accuracy"]
+    assert [point for point in history if point[0] == 1] == [(1, 0.1)]
+    assert (2, 0.7) in history
+
+
+def test_a_store_that_is_away_is_waited_for():
+    tries = []
+
+    def start():
+        tries.append(1)
+        if len(tries) < 3:
+            raise StoreAway("no connection")
+        return "a writer"
+
+    assert patiently(start, 60.0) == "a writer" and len(tries) == 3
+    tries.clear()
+    with pytest.raises(StoreAway, match="no connection"):
+        patiently(start, 0.0)
+    assert len(tries) == 1
 
 
 def test_the_null_writer_does_everything_a_writer_does(make_record):

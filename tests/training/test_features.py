@@ -9,7 +9,7 @@ import torch
 
 from profl_ray.federation import ImageData
 from profl_ray.models import DistillationPlan, Network, SubModelPlan
-from profl_ray.training.features import FeatureStore
+from profl_ray.training.features import STALE_SECONDS, FeatureStore
 from profl_ray.training.prefix import run_units
 from profl_ray.training.worker import DeviceWorker
 
@@ -210,6 +210,22 @@ def test_nothing_is_removed_for_what_has_no_room_anyway(tmp_path):
     before = kept(tmp_path)
     results(make_worker(features_root=tmp_path, features_mib=1e-4), make_state(EVAL, seed=1, version="1"))
     assert kept(tmp_path) == before
+
+
+def test_machines_with_one_root_leave_one_another_alone(tmp_path, monkeypatch):
+    """The limit is a machine's; what nobody uses any longer goes, whoever finds it."""
+    results(make_worker(features_root=tmp_path, features_mib=100.0))
+    (theirs,), limit_mib = tmp_path.glob("*/*"), 1.01 * size_mib(tmp_path)
+    monkeypatch.setattr("profl_ray.training.features._boot", lambda: "another")
+    results(make_worker(features_root=tmp_path, features_mib=limit_mib))
+    (ours,) = tmp_path.glob("another/*")
+    assert len(kept(theirs)) == len(kept(ours)) == 3
+    long_ago = theirs.stat().st_mtime - 2 * STALE_SECONDS
+    os.utime(theirs, (long_ago, long_ago))
+    results(
+        make_worker(features_root=tmp_path, features_mib=limit_mib), make_state(EVAL, seed=1, version="1")
+    )
+    assert not theirs.exists() and len(kept(tmp_path)) == 3
 
 
 def test_another_processor_has_other_features(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import KIND_TAG, read_run, read_sweep
 from profl_ray.tuning import Choice, Range, SweepRequest, resume_sweep, run_sweep
-from profl_ray.tuning.sweep import base_config
+from profl_ray.tuning.request import base_config
 
 from .kit import config, settings_of, silent, space
 
@@ -130,7 +130,7 @@ def test_a_mistake_that_all_trials_share_leaves_nothing(local_ray, tmp_path, roo
     parameters = {"freezing.rounds": Choice.of(1, 2)}
     for override, message in (
         ("data.images_per_device=100000", "at most"),
-        ("fleet.cpus_per_actor=5", "a trial needs 5 CPU"),
+        ("fleet.cpus_per_actor=5", "a run needs 5 CPU"),
     ):
         request = SweepRequest(space(tmp_path, parameters, store), overrides=(override,))
         with pytest.raises(UserError, match=message):

@@ -7,6 +7,7 @@ from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import end_waiting, prepare_store, read_run
 from profl_ray.tuning import Choice
 from profl_ray.tuning.space import encode
+from profl_ray.tuning.sweep_folder import Tracked
 from profl_ray.tuning.trial import METRIC, TIME, TRIALS, ProFLTrial, SweepContext
 
 from .kit import config, space
@@ -20,7 +21,7 @@ def trial(root, tmp_path):
     uri = f"sqlite:///{root}/mlflow.db"
     experiment_id = prepare_store(uri, "profl-ray", root)
     made = space(root, {"training.learning_rate": Choice.of(0.1, 0.01)}, SELDOM)
-    context = SweepContext(config(root, SELDOM), made, tmp_path, uri, experiment_id, None)
+    context = SweepContext(config(root, SELDOM), made, tmp_path, Tracked(uri, experiment_id))
 
     class Alone(ProFLTrial):
         name = "first"
@@ -38,7 +39,7 @@ def trial(root, tmp_path):
 
 
 def run(trial):
-    uri, facts = trial.context.uri, RunFolder(trial.context.folder / TRIALS / trial.name).facts()
+    uri, facts = trial.context.tracked.uri, RunFolder(trial.context.folder / TRIALS / trial.name).facts()
     return read_run(uri, facts["mlflow_run_id"])
 
 
@@ -67,10 +68,10 @@ def test_a_trial_that_will_not_go_on_is_marked_as_stopped(trial, tmp_path):
     (tmp_path / "checkpoint").mkdir()
     trial.save_checkpoint(str(tmp_path / "checkpoint"))
     run_id = RunFolder(tmp_path / TRIALS / "first").facts()["mlflow_run_id"]
-    end_waiting(trial.context.uri, run_id)
+    end_waiting(trial.context.tracked.uri, run_id)
     assert status(trial) == "KILLED"
     trial.step()
-    end_waiting(trial.context.uri, run_id)
+    end_waiting(trial.context.tracked.uri, run_id)
     assert status(trial) == "RUNNING", "only what waits"
 
 

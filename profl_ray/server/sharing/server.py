@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from profl_ray.config import ExperimentConfig
 from profl_ray.server.checkpoint import Snapshot
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ledger import Ledger
@@ -14,7 +15,7 @@ from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
 from profl_ray.server.sharing.key import PathKeys
 from profl_ray.server.sharing.store import MIB, Entry, RoundStore
-from profl_ray.strategies import Progress
+from profl_ray.strategies import Progress, find_strategy
 from profl_ray.strategies.paced import PacedStrategy
 
 MOST_ROUNDS_BETWEEN_STATES = 10
@@ -24,10 +25,9 @@ REPLAYED = "replayed/"
 """How the names of a snapshot's followed scalars of replayed rounds begin."""
 
 
-def shares_rounds(experiment: Experiment) -> bool:
-    """Whether the experiment's rounds can be shared: the method is paced by a rule, and training is exact."""
-    config = experiment.config
-    paced = isinstance(experiment.make_strategy(), PacedStrategy)
+def shares_rounds(config: ExperimentConfig) -> bool:
+    """Whether an experiment's rounds can be shared: the method is paced by a rule, and training is exact."""
+    paced = issubclass(find_strategy(config.strategy.name), PacedStrategy)
     return paced and config.storage.share_rounds is True and config.fleet.accelerator == "cpu"
 
 

@@ -267,10 +267,10 @@ def test_a_run_begun_without_sharing_goes_on_with_it(root, tmp_path):
 
 
 def test_who_shares(root):
-    assert shares_rounds(make_experiment(root))
-    assert shares_rounds(make_experiment(root, "strategy.name=smartfreeze"))
-    assert not shares_rounds(make_experiment(root, "strategy.name=fedavg"))
-    assert not shares_rounds(make_experiment(root, "storage.share_rounds=false"))
+    assert shares_rounds(make_experiment(root).config)
+    assert shares_rounds(make_experiment(root, "strategy.name=smartfreeze").config)
+    assert not shares_rounds(make_experiment(root, "strategy.name=fedavg").config)
+    assert not shares_rounds(make_experiment(root, "storage.share_rounds=false").config)
 
 
 def test_a_step_of_which_nobody_trained_ends_the_run_here_too(root, tmp_path):

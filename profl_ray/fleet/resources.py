@@ -1,14 +1,13 @@
-"""What a trial asks of the cluster, computed from the very configuration that makes its actors."""
+"""What a run asks of the cluster, computed from the very configuration that makes its actors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 
 
-def trial_bundles(config: ExperimentConfig) -> list[dict[str, float]]:
-    """Return the resource bundles of a trial: the driver's first, then one per client actor."""
+def run_bundles(config: ExperimentConfig) -> list[dict[str, float]]:
+    """Return the resource bundles of a run: the driver's first, then one per client actor."""
     fleet = config.fleet
     if fleet.backend == "in_process":
         gpus = {"GPU": fleet.gpus_per_actor} if fleet.gpus_per_actor else {}
@@ -20,19 +19,24 @@ def trial_bundles(config: ExperimentConfig) -> list[dict[str, float]]:
     return [driver] + [dict(client) for _ in range(num_actors)]
 
 
-def placement_group(config: ExperimentConfig) -> Any:
-    """Return the trial's placement group for Tune."""
-    from ray.tune import PlacementGroupFactory
+def alive_nodes() -> list[dict[str, float]]:
+    """Return the resources of each node of the cluster that this process is connected to."""
+    import ray
 
-    return PlacementGroupFactory(trial_bundles(config))
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def check_cluster(config: ExperimentConfig, nodes: Sequence[Mapping[str, float]]) -> None:
-    """Raise UserError, with the numbers, if the nodes (resources of each) can never hold one trial.
+    """Raise UserError, with the numbers, if the nodes (resources of each) can never hold the run.
 
-    Tune would wait for ever, silently.
+    Its actors would wait, and Tune for ever and silently.
     """
-    bundles = trial_bundles(config)
+    bundles = run_bundles(config)
+    if len(bundles) == 1 and not any(bundles[0].values()):
+        raise UserError(
+            f"fleet.cpus_per_actor={config.fleet.cpus_per_actor:g}: a trial in one process must reserve "
+            "something (mend: fleet.cpus_per_actor=0.1)"
+        )
     for kind in ("CPU", "GPU"):
         needed = sum(bundle.get(kind, 0.0) for bundle in bundles)
         present = sum(node.get(kind, 0.0) for node in nodes)
@@ -45,7 +49,7 @@ def check_cluster(config: ExperimentConfig, nodes: Sequence[Mapping[str, float]]
             )
         if needed > present + 1e-6:  # ten times 0.7 is a little more than 7
             raise UserError(
-                f"the cluster is too small: a trial needs {needed:g} {kind} (driver and {len(bundles) - 1} "
+                f"the cluster is too small: a run needs {needed:g} {kind} (driver and {len(bundles) - 1} "
                 f"client actors), the cluster has {present:g} "
                 f"(mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
             )

@@ -1,27 +1,32 @@
 import pytest
 
+from profl_ray.config import load_experiment
 from profl_ray.errors import UserError
-from profl_ray.tuning.resources import check_cluster, trial_bundles
+from profl_ray.fleet.resources import check_cluster, run_bundles
 
-from .kit import config
+from .kit import SHORT
 
 RAY = ("fleet.backend=ray", "fleet.num_actors=3", "fleet.cpus_per_actor=0.5")
 
 
+def config(root, *overrides):
+    return load_experiment("digits_tiny", [*SHORT, f"storage.root={root}", *overrides])
+
+
 def test_a_trial_in_one_process_asks_for_one_bundle(tmp_path):
-    assert trial_bundles(config(tmp_path, "fleet.cpus_per_actor=1")) == [{"CPU": 1.0}]
+    assert run_bundles(config(tmp_path, "fleet.cpus_per_actor=1")) == [{"CPU": 1.0}]
     gpu = config(tmp_path, "fleet.cpus_per_actor=2", "fleet.gpus_per_actor=0.5", "fleet.num_actors=3")
-    assert trial_bundles(gpu) == [{"CPU": 2.0, "GPU": 0.5}]
+    assert run_bundles(gpu) == [{"CPU": 2.0, "GPU": 0.5}]
 
 
 def test_a_trial_on_ray_asks_for_its_driver_and_every_actor(tmp_path):
-    assert trial_bundles(config(tmp_path, *RAY)) == [{}, *[{"CPU": 0.5}] * 3]
+    assert run_bundles(config(tmp_path, *RAY)) == [{}, *[{"CPU": 0.5}] * 3]
     driver = config(tmp_path, *RAY, "fleet.driver_cpus=0.25", "fleet.gpus_per_actor=1")
-    assert trial_bundles(driver) == [{"CPU": 0.25}, *[{"CPU": 0.5, "GPU": 1.0}] * 3]
+    assert run_bundles(driver) == [{"CPU": 0.25}, *[{"CPU": 0.5, "GPU": 1.0}] * 3]
 
 
 def test_an_actor_per_device_is_a_bundle_per_device(tmp_path):
-    bundles = trial_bundles(config(tmp_path, *RAY, "fleet.actor_per_device=true"))
+    bundles = run_bundles(config(tmp_path, *RAY, "fleet.actor_per_device=true"))
     assert bundles == [{}, *[{"CPU": 0.5}] * 6]
 
 
@@ -38,10 +43,20 @@ def test_a_cluster_without_gpus_is_told_too(tmp_path):
         check_cluster(config(tmp_path, *RAY, "fleet.gpus_per_actor=0.5"), [{"CPU": 8.0}])
 
 
-def test_the_sum_of_many_small_shares_is_not_more_than_the_whole(tmp_path):
-    many = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=10", "fleet.cpus_per_actor=0.7")
-    assert sum(bundle.get("CPU", 0.0) for bundle in trial_bundles(many)) > 7.0
+@pytest.mark.parametrize(("num_actors", "each"), [(7, 1.0), (50, 0.14), (70, 0.1), (10, 0.7), (3, 0.0)])
+def test_what_fits_exactly_is_enough(tmp_path, num_actors, each):
+    many = config(
+        tmp_path, "fleet.backend=ray", f"fleet.num_actors={num_actors}", f"fleet.cpus_per_actor={each}"
+    )
     check_cluster(many, [{"CPU": 7.0}])
+    with pytest.raises(UserError, match=r"the cluster is too small|no node is large enough"):
+        check_cluster(config(tmp_path, "fleet.cpus_per_actor=7.1"), [{"CPU": 7.0}])
+
+
+def test_a_trial_in_one_process_must_reserve_something(tmp_path):
+    with pytest.raises(UserError, match=r"^fleet\.cpus_per_actor=0: a trial in one process must reserve"):
+        check_cluster(config(tmp_path, "fleet.cpus_per_actor=0"), [{"CPU": 7.0}])
+    check_cluster(config(tmp_path, "fleet.cpus_per_actor=0", "fleet.gpus_per_actor=1"), [{"GPU": 1.0}])
 
 
 def test_an_actor_that_fits_no_node_is_told_though_the_sum_would_do(tmp_path):
