@@ -5,7 +5,6 @@ recipe, overrides) are merged key by key, lists are replaced. What is wrong is t
 names the key, the value, what is allowed and the layer that it came from.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from profl_ray.config.experiment import ExperimentConfig
 from profl_ray.config.mistakes import Layer, layer_problems, not_a_leaf, value_problems
 from profl_ray.config.schema import config_schema, get
-from profl_ray.config.yaml_tree import mapping, parse, show
+from profl_ray.config.yaml_tree import as_text, mapping, parse, show
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.secrecy import masked
 
@@ -61,12 +60,9 @@ def from_yaml(text: str, source: str = "configuration") -> ExperimentConfig:
 
 
 def flatten(config: ExperimentConfig) -> dict[str, str]:
-    """Return every leaf by its dotted key: text as it is, the rest as JSON, which is also YAML (`[2, 2]`)."""
-    tree, flat = config.model_dump(mode="json"), {}
-    for key in config_schema().leaves:
-        value = get(tree, key)
-        flat[key] = value if isinstance(value, str) else json.dumps(value)
-    return flat
+    """Return every leaf as text by its dotted key: {"model.partition": "[2,2]", ...}."""
+    tree = config.model_dump(mode="json")
+    return {key: as_text(get(tree, key)) for key in config_schema().leaves}
 
 
 def resumed_config(

@@ -56,6 +56,11 @@ def show(value: Any) -> str:
     return one_line(text)
 
 
+def as_text(value: Any) -> str:
+    """Return a value as text that YAML reads back: text as it is, all else as compact JSON (`[2,2]`)."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
 def one_line(text: str) -> str:
     """Return text as one printable line, not too long."""
     text = text if text.isprintable() else ascii(text)[1:-1]

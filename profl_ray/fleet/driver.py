@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from profl_ray.config import ExperimentConfig
+from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.fleet.build import build_fleet
 from profl_ray.server.checkpoint import weights_sha256
@@ -30,7 +31,6 @@ from profl_ray.tracking import (
     Status,
     Totals,
     Writer,
-    flat_params,
     patiently,
     prepare_store,
 )
@@ -275,7 +275,7 @@ class Driver:
             identity.uri,
             experiment_id,
             identity.name,
-            flat_params(self.config.model_dump(mode="json")) | identity.params,
+            flatten(self.config) | identity.params,
             {},
             parent_run_id=identity.parent_run_id,
             run_id=run_id or None,

@@ -3,7 +3,6 @@
 from profl_ray.tracking.condition import StoreCondition, health_url, store_condition
 from profl_ray.tracking.data import OUTCOME_TAG, QUOTAS_PATH, REASON_TAG, SWEPT, SweepData, TrialData
 from profl_ray.tracking.null import NullWriter, Writer
-from profl_ray.tracking.params import flat_params
 from profl_ray.tracking.points import Totals
 from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progress
 from profl_ray.tracking.reader import read_run, read_sweep
@@ -29,7 +28,6 @@ __all__ = [
     "Undelivered",
     "Writer",
     "end_waiting",
-    "flat_params",
     "health_url",
     "patiently",
     "prepare_store",

@@ -1,34 +1,10 @@
-"""A configuration tree as MLflow parameters: dotted keys, and values within MLflow's limits."""
-
-import json
-from collections.abc import Mapping
-from typing import Any
+"""Keys and values within the limits of MLflow."""
 
 MAX_KEY_LENGTH = 250
 MAX_PARAM_LENGTH = 6000
 MAX_TAG_LENGTH = 5000
 """Servers of several versions accept at least 5000 characters."""
 PARAMS_PER_BATCH = 100
-
-
-def flat_params(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested values as dotted keys: {"model": {"width": 1.0}} -> {"model.width": "1.0"}.
-
-    `tree` holds JSON-ready values (`config.model_dump(mode="json")`); lists stay whole, without blanks.
-    """
-    flat: dict[str, str] = {}
-    for key, value in tree.items():
-        dotted = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= flat_params(value, f"{dotted}.")
-        else:
-            flat[dotted] = as_text(value)
-    return flat
-
-
-def as_text(value: Any) -> str:
-    """Return one value as a parameter: text as it is, all else as compact JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
 
 
 def cut(text: str, limit: int) -> str:

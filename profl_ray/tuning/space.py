@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any, Literal
 
 from profl_ray.config import ExperimentConfig, apply_overrides
+from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import UserError
 
 Search = Literal["grid", "random", "optuna"]
@@ -94,7 +95,6 @@ def trial_name(settings: Mapping[str, Any]) -> str:
     """Return settings as a short name, for instance `phi=0.2 partition=[2,2]`."""
     words = []
     for key, value in settings.items():
-        text = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, separators=(",", ":"))
-        text = value if isinstance(value, str) else text
+        text = f"{value:.4g}" if isinstance(value, float) else as_text(value)
         words.append(f"{key.rpartition('.')[2]}={text}")
     return " ".join(words)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
+from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import (
     RunWriter,
     Status,
     end_waiting,
-    flat_params,
     prepare_store,
     resolve_uri,
     start_parent,
@@ -154,7 +154,7 @@ def _begin_parent(request: SweepRequest, config: ExperimentConfig, name: str) ->
         return Tracked()
     uri = resolve_uri(config)
     experiment_id = prepare_store(uri, config.tracking.experiment, config.storage.root)
-    params = flat_params(config.model_dump(mode="json"))
+    params = flatten(config)
     tags = {"profl_ray.space": request.space.name, "profl_ray.command": request.command}
     parent = start_parent(uri, experiment_id, name, params, tags, request.space.description)
     return Tracked(uri, experiment_id, parent)

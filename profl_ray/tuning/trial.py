@@ -10,6 +10,8 @@ from typing import Any
 from ray import tune
 
 from profl_ray.config import ExperimentConfig
+from profl_ray.config.load import flatten
+from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import NothingLearnt, Unaffordable
 from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
@@ -19,10 +21,9 @@ from profl_ray.tracking import (
     SWEPT,
     RunWriter,
     Status,
-    flat_params,
     patiently,
 )
-from profl_ray.tuning.space import SearchSpace, decode, encode, trial_name
+from profl_ray.tuning.space import SearchSpace, decode, trial_name
 from profl_ray.tuning.sweep_folder import Tracked
 
 _log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class ProFLTrial(tune.Trainable):
             uri=context.tracked.uri,
             experiment_id=context.tracked.experiment_id,
             parent_run_id=context.tracked.parent_run_id,
-            params={f"{SWEPT}{key}": _plain(value) for key, value in self.settings.items()},
+            params={f"{SWEPT}{key}": as_text(value) for key, value in self.settings.items()},
             # A trial that goes on elsewhere may have to wait until its lost process is really gone.
             patience_seconds=120.0,
             # Tries are for lost processes: an MLflow that is away for a while should not use them up. And
@@ -199,7 +200,7 @@ class ProFLTrial(tune.Trainable):
         identity = self._identity()
         if identity.uri is None:
             return
-        params = flat_params(experiment.model_dump(mode="json")) | identity.params
+        params = flatten(experiment) | identity.params
         tags = {OUTCOME_TAG: "n/a", REASON_TAG: self.refusal}
         start = partial(
             RunWriter.start,
@@ -220,7 +221,3 @@ def accuracy_of_growth(record: RoundRecord) -> float | None:
     # Methods without growing steps finish all units with their last round.
     grown = record.step_ended and (record.stage == "grow" or record.units_grown > 0)
     return record.test_accuracy if grown else None
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else encode(value).replace(" ", "")

@@ -184,7 +184,7 @@ def test_apply_overrides_replaces_and_validates_the_whole() -> None:
 def test_flat_values_are_overrides_again() -> None:
     config = apply_overrides(ExperimentConfig(), {"model.partition": [1, 3], "data.download": True})
     flat = flatten(config)
-    assert (flat["model.partition"], flat["data.download"], flat["data.root"]) == ("[1, 3]", "true", "null")
+    assert (flat["model.partition"], flat["data.download"], flat["data.root"]) == ("[1,3]", "true", "null")
     assert flat["model.name"] == "cnn" and flat["storage.root"] == "runs"
 
 
