@@ -29,6 +29,8 @@ def carry_out(request: "SweepRequest", resume: str | None, json: bool) -> None:
     from profl_ray.tuning.request import base_config
 
     # A user's mistakes show before Ray is started.
+    if resume is None:
+        request = request.resolved()
     warn_of_temporary_storage(base_config(request))
     with ray_session():
         outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)

@@ -73,16 +73,16 @@ def resumed_config(
     Raises UserError if the recipe or an override asks for something else than was begun.
     """
     before, now = flatten(begun), flatten(asked)
-    for key in ("recipe", *(parse_override(override)[0] for override in overrides)):
+    named = [parse_override(override)[0] for override in overrides]
+    for key in ("recipe", *named):
         elsewhere = key.startswith("fleet.") and key != "fleet.cohort_groups"
         if before[key] != now[key] and not elsewhere:
             raise UserError(
                 f"{where}: the run was begun with {key}={before[key]} and goes on with it; "
                 f"{key}={now[key]} needs a new run"
             )
-    if any(override.lstrip().startswith("fleet.") for override in overrides):
-        return begun.model_copy(update={"fleet": asked.fleet})
-    return begun
+    tree = asked.model_dump()
+    return apply_overrides(begun, {key: get(tree, key) for key in named if before[key] != now[key]})
 
 
 def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[Layer]:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ from profl_ray.tracking import (
     Status,
     Totals,
     Writer,
-    patiently,
     prepare_store,
 )
 from profl_ray.tracking.artifacts import log_results, log_setup
@@ -249,13 +247,18 @@ class Driver:
         self.server.restore(saved.snapshot)
         rounds = self.server.ledger.rounds
         self.notices += [f"went on from round {rounds}: {why}" for why in saved.skipped]
-        if rounds < len(saved.records):
-            self.notices.append(
-                f"went on from round {rounds}: what was shared after it, to round {len(saved.records)}, was "
-                "trained by other code, libraries or fleet settings, or on another processor"
-            )
-            self.folder.rewind(saved.records[:rounds], self.server.snapshot())
-            writer.forget(rounds)
+        if self.server.branched:
+            # Others take the place of all later rounds, also of those that only MLflow has.
+            self.folder.note_relogging(after=rounds, up_to=writer.last_round)
+            if rounds < len(saved.records):
+                self.notices.append(
+                    f"went on from round {rounds}: what was shared after it, to round {len(saved.records)}, "
+                    "was trained by other code, libraries or fleet settings, or on another processor"
+                )
+                self.folder.rewind(saved.records[:rounds], self.server.snapshot())
+        relogged = self.folder.relogging()
+        if rounds < relogged.up_to:
+            writer.forget(relogged.after)
         for record in saved.records[:rounds]:
             self.records.append(record)
             self.totals = self.totals.plus(record)
@@ -270,8 +273,7 @@ class Driver:
         experiment_id = identity.experiment_id or prepare_store(
             identity.uri, self.config.tracking.experiment, self.config.storage.root
         )
-        start = partial(
-            RunWriter.start,
+        return RunWriter.start(
             identity.uri,
             experiment_id,
             identity.name,
@@ -279,5 +281,5 @@ class Driver:
             {},
             parent_run_id=identity.parent_run_id,
             run_id=run_id or None,
+            patience_seconds=identity.store_patience_seconds,
         )
-        return patiently(start, identity.store_patience_seconds)

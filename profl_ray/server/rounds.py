@@ -36,6 +36,8 @@ class Server:
         """Rounds whose devices this run trained, those that it trained again included."""
         self.rounds_shared = 0
         """Rounds that it took from other runs."""
+        self.branched = False
+        """Whether it goes on from a state that came about otherwise than it would here and now."""
 
     @property
     def finished(self) -> bool:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -21,6 +21,13 @@ from profl_ray.server.record import RoundRecord
 KEPT_CHECKPOINTS = 2
 _FACTS = {"id", "mlflow_run_id", "config_sha256"}
 """What `run.json` holds at least."""
+
+
+class Relogging(NamedTuple):
+    """Rounds that a run plays otherwise than MLflow may have them."""
+
+    after: int
+    up_to: int
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,18 @@ class RunFolder:
         write_checkpoint(self._checkpoint(rounds), snapshot, self.facts()["id"])
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old)
+
+    def note_relogging(self, after: int, up_to: int) -> None:
+        """Note that rounds `after` + 1 to `up_to`, which MLflow may have, are being played otherwise."""
+        before = self.relogging()
+        if before.up_to > after:  # They had not all been played yet.
+            after, up_to = min(after, before.after), max(up_to, before.up_to)
+        noted = Relogging(after, up_to)
+        write_durably(self.path / "run.json", json.dumps(self.facts() | {"relogging": noted}).encode())
+
+    def relogging(self) -> Relogging:
+        """Return what was noted last."""
+        return Relogging(*self.facts().get("relogging", (0, 0)))
 
     def rewind(self, records: list[RoundRecord], snapshot: Snapshot) -> None:
         """Stand after `records`, with this state; later rounds are forgotten, others take their place."""

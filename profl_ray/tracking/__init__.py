@@ -8,7 +8,7 @@ from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progr
 from profl_ray.tracking.reader import read_run, read_sweep
 from profl_ray.tracking.store import prepare_store, resolve_uri
 from profl_ray.tracking.undelivered import Undelivered
-from profl_ray.tracking.writer import KIND_TAG, RunWriter, Status, end_waiting, patiently, start_parent
+from profl_ray.tracking.writer import KIND_TAG, RunWriter, Status, end_waiting, start_parent
 
 __all__ = [
     "KIND_TAG",
@@ -29,7 +29,6 @@ __all__ = [
     "Writer",
     "end_waiting",
     "health_url",
-    "patiently",
     "prepare_store",
     "read_progress",
     "read_run",

@@ -18,6 +18,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
+_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"}
 _SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql")
 
 
@@ -31,6 +32,11 @@ def open_client(uri: str) -> Any:
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether MLflow refused the call itself, and would again; all else may pass."""
+    return getattr(error, "error_code", "") in _REFUSALS
 
 
 def check_scheme(uri: str) -> str:

@@ -17,6 +17,11 @@ class Writer(Protocol):
 
     run_id: str
 
+    @property
+    def last_round(self) -> int:
+        """The last round that is there."""
+        ...
+
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
         """Log a round."""
 
@@ -47,6 +52,7 @@ class NullWriter:
     """Takes everything and writes nothing."""
 
     run_id = ""
+    last_round = 0
 
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
         """Do nothing."""

@@ -5,9 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from profl_ray.tracking.client import reason
-
-_PERMANENT = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"}
+from profl_ray.tracking.client import is_refusal, reason
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Outbox:
             except Exception as error:
                 # Whatever a tracking store throws, training goes on.
                 self.last_error = reason(error)
-                if getattr(error, "error_code", "") not in _PERMANENT:
+                if not is_refusal(error):
                     now = self._clock()
                     self._quiet_until = now + 10 * (now - started)
                     return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from profl_ray.errors import StoreAway, UserError
 from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking.client import impatient, open_client, reason
+from profl_ray.tracking.client import impatient, is_refusal, open_client, reason
 from profl_ray.tracking.outbox import Outbox, Parcel
 from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
 from profl_ray.tracking.points import Totals, finite, round_points, step_tags
@@ -59,35 +59,44 @@ class RunWriter:
         tags: Mapping[str, str],
         parent_run_id: str | None = None,
         run_id: str | None = None,
+        patience_seconds: float = 0.0,
     ) -> Self:
         """Create a run, or go on with `run_id`, and return its writer.
 
         The tag profl_ray.kind defaults to trial under a parent, else run. Parameters that a resumed run
-        already has are left as they are. Raises StoreAway if the store cannot be
-        written, UserError if it has no such run.
+        already has are left as they are. A store that is away is waited for so many seconds. Raises StoreAway
+        if it is away for longer, UserError if it refuses.
         """
         # Tags of a resumed run are already right; only those that the caller names are set again.
         new = {} if run_id else _default_tags(parent_run_id)
         all_tags = {safe_key(k): cut(v, MAX_TAG_LENGTH) for k, v in (new | dict(tags)).items()}
-        try:
-            client = open_client(uri)
-            if run_id is None:
-                run = _retried(lambda: client.create_run(experiment_id, tags=all_tags, run_name=name))
-            else:
-                run = _retried(lambda: client.get_run(run_id))
-                _retried(lambda: client.update_run(run_id, status="RUNNING"))
-                _retried(lambda: _log_tags(client, run_id, all_tags))
-            last_round = _last_logged_round(client, run_id) if run_id else 0
-            known = run.data.params
-            fresh = {safe_key(key): cut(value, MAX_PARAM_LENGTH) for key, value in params.items()}
-            fresh = {key: value for key, value in fresh.items() if key not in known}
-            _retried(lambda: _log_params(client, run.info.run_id, fresh))
-        except Exception as error:
-            what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
-            gone = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
-            kind = UserError if gone else StoreAway
-            raise kind(f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})") from error
-        return cls(client, run.info.run_id, listed_tables(run.data.tags), last_round)
+        fresh = {safe_key(key): cut(value, MAX_PARAM_LENGTH) for key, value in params.items()}
+        deadline = time.monotonic() + patience_seconds
+        created: Any = None
+        while True:
+            try:
+                client = open_client(uri)
+                if created is None and run_id is None:  # Once, however often the rest is tried.
+                    create = partial(client.create_run, experiment_id, tags=all_tags, run_name=name)
+                    created = _retried(create)
+                run = created if run_id is None else _go_on(client, run_id, all_tags)
+                last_round = _last_logged_round(client, run_id) if run_id else 0
+                _log_params(client, run, fresh)
+                return cls(client, run.info.run_id, listed_tables(run.data.tags), last_round)
+            except Exception as error:
+                what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
+                words = f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})"
+                if is_refusal(error):
+                    raise UserError(words) from error
+                if time.monotonic() >= deadline:
+                    raise StoreAway(words) from error
+                _log.warning("%s; trying again", words)
+                time.sleep(PAUSE_SECONDS)
+
+    @property
+    def last_round(self) -> int:
+        """The last round that the run has."""
+        return self._last_round
 
     def log_round(self, record: RoundRecord, totals: Totals, timestamp_ms: int | None = None) -> None:
         """Log a round in one call, after what could not be sent earlier. `timestamp_ms`: default now.
@@ -137,13 +146,15 @@ class RunWriter:
     def finish(self, status: Status = "FINISHED", patience_seconds: float = 0.0) -> Undelivered:
         """Try to send all that waits, end the run and return what could not be delivered.
 
-        Tries a few times, and goes on trying for so many seconds.
+        Tries a few times, and for so many seconds while points wait; files are not waited for, since an
+        artifact store may refuse them for ever.
         """
         deadline = time.monotonic() + patience_seconds
         for attempt in count():
-            if all([self._points.flush(force=True), self._files.flush(force=True)]):
+            points_sent = self._points.flush(force=True)
+            if self._files.flush(force=True) and points_sent:
                 break
-            if attempt >= _TRIES - 1 and time.monotonic() >= deadline:
+            if attempt >= _TRIES - 1 and (points_sent or time.monotonic() >= deadline):
                 break
             time.sleep(min(PAUSE_SECONDS, 0.25 * 2**attempt))
         error = self._points.last_error or self._files.last_error
@@ -191,19 +202,6 @@ def start_parent(
     return RunWriter.start(uri, experiment_id, name, params, own | dict(tags or {})).run_id
 
 
-def patiently(start: Callable[[], RunWriter], patience_seconds: float) -> RunWriter:
-    """Return the writer that `start` makes; while it raises StoreAway, try again for so many seconds."""
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        try:
-            return start()
-        except StoreAway as error:
-            if time.monotonic() >= deadline:
-                raise
-            _log.warning("%s; trying again", error)
-            time.sleep(PAUSE_SECONDS)
-
-
 def end_waiting(uri: str, run_id: str) -> bool:
     """Mark a run that waits as stopped, and leave any other as it is; return False if the store failed."""
     try:
@@ -240,12 +238,21 @@ def _user() -> str:
         return "unknown"
 
 
-def _log_params(client: Any, run_id: str, params: Mapping[str, str]) -> None:
+def _go_on(client: Any, run_id: str, tags: Mapping[str, str]) -> Any:
+    run = _retried(lambda: client.get_run(run_id))
+    _retried(lambda: client.update_run(run_id, status="RUNNING"))
+    _retried(lambda: _log_tags(client, run_id, tags))
+    return run
+
+
+def _log_params(client: Any, run: Any, params: Mapping[str, str]) -> None:
+    """Log the parameters that the run does not have yet."""
     from mlflow.entities import Param
 
-    pairs = [Param(key, value) for key, value in params.items()]
+    pairs = [Param(key, value) for key, value in params.items() if key not in run.data.params]
     for first in range(0, len(pairs), PARAMS_PER_BATCH):
-        client.log_batch(run_id, params=pairs[first : first + PARAMS_PER_BATCH])
+        batch = pairs[first : first + PARAMS_PER_BATCH]
+        _retried(partial(client.log_batch, run.info.run_id, params=batch))
 
 
 def _log_tags(client: Any, run_id: str, tags: Mapping[str, str]) -> None:

@@ -128,8 +128,11 @@ class FeatureStore:
     def _remove_stale(self) -> None:
         """Remove what is left of machines that are gone, or were started again."""
         for folder in self.root.glob("*/*"):
-            if folder.parent.name != _boot() and time.time() - _size(folder)[1] > STALE_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+            if folder.parent.name == _boot():
+                continue
+            with suppress(OSError):  # Another machine removed it just now.
+                if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(path: Path, num_images: int) -> Tensor | None:

@@ -1,7 +1,7 @@
 """The thread in which a worker computes: its caller's, until a memory error has spoilt that."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import local
 from typing import ParamSpec, TypeVar
 
@@ -28,7 +28,13 @@ class ComputeThread:
         if self._fresh is None and hasattr(_this_thread, "spoilt"):
             self._renew()
         if self._fresh is not None:
-            return self._fresh.submit(call, *args, **kwargs).result()
+            future = self._fresh.submit(call, *args, **kwargs)
+            try:
+                return future.result()
+            except KeyboardInterrupt:
+                # Until it has left its cap, which is the process's.
+                wait([future])
+                raise
         # One thread: sums of several threads depend on their number.
         torch.set_num_threads(1)
         return call(*args, **kwargs)

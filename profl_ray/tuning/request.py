@@ -57,7 +57,6 @@ class SweepRequest:
 def base_config(request: SweepRequest) -> ExperimentConfig:
     """Return the configuration that the trials share; checks every combination of a grid."""
     space = request.space
-    request.resolved()
     for override in request.overrides:
         key, _ = parse_override(override)
         if key in space.parameters:

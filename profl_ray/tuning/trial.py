@@ -3,7 +3,6 @@
 import json
 import logging
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from profl_ray.tracking import (
     SWEPT,
     RunWriter,
     Status,
-    patiently,
 )
 from profl_ray.tuning.space import SearchSpace, decode, trial_name
 from profl_ray.tuning.sweep_folder import Tracked
@@ -202,16 +200,15 @@ class ProFLTrial(tune.Trainable):
             return
         params = flatten(experiment) | identity.params
         tags = {OUTCOME_TAG: "n/a", REASON_TAG: self.refusal}
-        start = partial(
-            RunWriter.start,
+        writer = RunWriter.start(
             identity.uri,
             identity.experiment_id,
             identity.name,
             params,
             tags,
             identity.parent_run_id,
+            patience_seconds=identity.store_patience_seconds,
         )
-        writer = patiently(start, identity.store_patience_seconds)
         writer.log_summary({"participation": 0.0})
         writer.finish("FINISHED")
 

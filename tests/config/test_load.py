@@ -319,8 +319,13 @@ def test_a_resumed_run_goes_on_as_it_began_but_on_the_fleet_of_today(folder: Pat
     overrides = ["fleet.backend=ray", "fleet.num_actors=3"]
     moved = resumed_config(begun, load_experiment("plain", overrides), overrides, "--resume x")
     assert (moved.seed, moved.fleet.num_actors) == (7, 3)
+    odd = load_experiment("plain", ["fleet.cohort_groups=3", "fleet.enforce_quotas=false"])
+    moved = resumed_config(odd, load_experiment("plain", overrides), overrides, "--resume x")
+    assert moved.fleet == odd.fleet.model_copy(update={"backend": "ray", "num_actors": 3}), (
+        "nothing else moves"
+    )
     spaced = [f" {override}" for override in overrides]
-    assert resumed_config(begun, load_experiment("plain", spaced), spaced, "--resume x") == moved
+    assert resumed_config(odd, load_experiment("plain", spaced), spaced, "--resume x") == moved
     with pytest.raises(UserError, match="begun with seed=7 and goes on with it; seed=8 needs a new run"):
         resumed_config(begun, load_experiment("plain", ["seed =8"]), ["seed =8"], "--resume x")
     for override in ("seed=8", "fleet.cohort_groups=3"):

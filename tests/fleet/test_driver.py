@@ -181,3 +181,32 @@ def test_a_tracked_run_that_is_stopped_and_resumed_is_one_run_in_mlflow(make_dri
     accuracies = [(record.round, record.test_accuracy) for record in reference[1]]
     assert any(history == accuracies for history in run.history.values()), "every round is there, once"
     assert without_seconds(resumed.records) == reference[1]
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_mlflow_shows_the_rounds_that_took_the_place_of_others(root, tmp_path, make_driver, store, every):
+    """Also where the run is closed again before it has come as far as it was, or as its records were."""
+    sharing = (
+        "storage.share_rounds=true",
+        f"storage.root={tmp_path}",
+        f"storage.checkpoint_every_rounds={every}",
+        "freezing.rounds=6",
+    )
+    tracked = dict(zip(("uri", "experiment_id"), store, strict=True))
+    Driver(short_config(root, *sharing), RunIdentity(tmp_path / "first", "first")).run()
+    driver = make_driver(*sharing, **tracked)
+    for _ in range(5):
+        driver.play_round()  # Replayed: their seconds are 0.
+    driver.writer.finish("KILLED")  # Killed: what was not saved is not.
+    driver.server.close()
+    driver.folder.release()
+    for _ in range(2):
+        driver = make_driver(*sharing, "fleet.overhead_mib=65", **tracked)
+        driver.play_round()
+        driver.save()
+        driver.close("KILLED")
+    driver = make_driver(*sharing, "fleet.overhead_mib=65", **tracked)
+    summary = driver.run()
+    shown = dict(read_run(store[0], summary["mlflow_run_id"]).history["seconds"])
+    assert shown == {record.round: record.seconds for record in driver.records}
+    assert all(shown.values()), "all were trained here"

@@ -3,9 +3,10 @@ import json
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos import databricks_pb2
 
 from profl_ray.errors import StoreAway, UserError
-from profl_ray.tracking import NullWriter, RunWriter, Totals, patiently, read_run, start_parent
+from profl_ray.tracking import NullWriter, RunWriter, Totals, read_run, start_parent
 from profl_ray.tracking import writer as writer_module
 from profl_ray.tracking.points import ROUND_METRICS, round_points
 
@@ -203,20 +204,40 @@ def test_rounds_that_others_take_the_place_of_are_logged_anew(store, start, make
     assert (2, 0.7) in history
 
 
-def test_a_store_that_is_away_is_waited_for():
-    tries = []
+def test_a_store_that_is_away_is_waited_for_and_a_run_created_once(store, start, monkeypatch):
+    uri, *_ = store
+    client = Flaky(MlflowClient(uri), failures=9, only=("log_batch",))
+    monkeypatch.setattr(writer_module, "open_client", lambda _: client)
+    with pytest.raises(StoreAway, match="cannot create run 'a run'"):
+        start(params={"a": "1"})
+    run = start(params={"a": "1"}, patience_seconds=60.0)
+    assert client.calls.count("create_run") == 2 and client.failures == 0
+    resumed = start(run_id=run.run_id, patience_seconds=60.0)
+    assert resumed.run_id == run.run_id
+    assert MlflowClient(uri).get_run(run.run_id).data.params == {"a": "1"}
 
-    def start():
-        tries.append(1)
-        if len(tries) < 3:
-            raise StoreAway("no connection")
-        return "a writer"
 
-    assert patiently(start, 60.0) == "a writer" and len(tries) == 3
-    tries.clear()
-    with pytest.raises(StoreAway, match="no connection"):
-        patiently(start, 0.0)
-    assert len(tries) == 1
+@pytest.mark.parametrize("code", ["RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED"])
+def test_what_a_store_refuses_is_not_waited_for(store, start, monkeypatch, code):
+    error = MlflowException("no", getattr(databricks_pb2, code))
+    client = Flaky(MlflowClient(store[0]), failures=99, error=error, only=("get_run",))
+    monkeypatch.setattr(writer_module, "open_client", lambda _: client)
+    with pytest.raises(UserError, match="cannot go on with run r") as caught:
+        start(run_id="r", patience_seconds=1e9)
+    assert not isinstance(caught.value, StoreAway)
+
+
+def test_points_are_waited_for_and_files_are_not(start, make_record, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(writer_module.time, "monotonic", lambda: next(clock))
+    run = start()
+    client = flaky(run, failures=10**6, only=("log_text",))
+    run.log_text("text", "a.txt")
+    assert run.finish(patience_seconds=300.0) and client.calls.count("log_text") < 10
+    run = start()
+    client = flaky(run, failures=20, only=("log_batch",))
+    run.log_round(make_record(), Totals())
+    assert not run.finish(patience_seconds=300.0) and client.failures == 0
 
 
 def test_the_null_writer_does_everything_a_writer_does(make_record):

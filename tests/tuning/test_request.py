@@ -22,7 +22,7 @@ def test_what_is_not_asked_for_is_the_spaces_own(root):
 
 def test_a_grid_takes_no_number_of_samples(root):
     with pytest.raises(UserError, match=r"--num-samples 2: the space 'short' is searched as a grid"):
-        base_config(request_of(root, num_samples=2))
+        request_of(root, num_samples=2).resolved()
 
 
 @pytest.mark.parametrize("override", ["seed=7", " seed =7"])

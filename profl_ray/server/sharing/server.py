@@ -170,6 +170,7 @@ class SharingServer(Server):
         self._set_anchor()
         since = snapshot.facts.get("since", {})
         if since.get("key") != self.keys.own:
+            self.branched = True
             self.keys.branch(self._anchor)
             self._open_store()
             return
