@@ -26,12 +26,12 @@ def elsewhere():
 def test_it_is_the_callers_until_somebody_leaves_it(elsewhere):
     def body():
         compute = ComputeThread()
-        seen = [compute.run(threading.get_ident)]
+        seen = [compute.run(threading.current_thread)]
         for _ in range(2):
             compute.run(compute.leave)  # From inside, as a worker does.
-            seen.append(compute.run(threading.get_ident))
-            assert compute.run(threading.get_ident) == seen[-1]
-        return threading.get_ident(), seen, ComputeThread().run(threading.get_ident)
+            seen.append(compute.run(threading.current_thread))
+            assert compute.run(threading.current_thread) == seen[-1]
+        return threading.current_thread(), seen, ComputeThread().run(threading.current_thread)
 
     own, seen, another = elsewhere(body)
     assert seen[0] == own and own not in seen[1:]
