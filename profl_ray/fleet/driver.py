@@ -89,6 +89,8 @@ class Driver:
         try:
             self.server = self._make_server()
             self.writer = self._open()
+            self.num_recovered = len(self.records)
+            """Rounds that were there when this driver began."""
         except BaseException:
             self.folder.release()
             self.fleet.close()

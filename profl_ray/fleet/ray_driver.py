@@ -50,10 +50,16 @@ class DriverActor:
         return self.driver.status() if self.driver else {"name": self.identity.name, "last": None}
 
     @ray.method(concurrency_group="answer")
-    def rounds_since(self, rounds: int) -> list[dict[str, Any]]:
-        """Return the records after the first `rounds`."""
-        records = self.driver.records[rounds:] if self.driver else []
-        return [record.to_json() for record in records]
+    def rounds_since(self, rounds: int | None) -> tuple[int | None, list[dict[str, Any]]]:
+        """Return how many rounds there are, and the records after the first `rounds`.
+
+        None: after those that were there when this driver began; so few there are if it has not begun yet.
+        """
+        if self.driver is None:
+            return rounds, []
+        records = list(self.driver.records)
+        first = self.driver.num_recovered if rounds is None else rounds
+        return max(first, len(records)), [record.to_json() for record in records[first:]]
 
     @ray.method(concurrency_group="answer")
     def stop(self) -> None:
@@ -108,7 +114,8 @@ class _Follower:
         self.on_round = on_round
         self.driver = start_driver(config, identity)
         self.stopped = False
-        self.num_seen = 0
+        self.num_seen: int | None = None
+        """Rounds that were told, or were there before; None: nobody knows yet."""
 
     def stop(self) -> None:
         self.stopped = True
@@ -135,9 +142,8 @@ class _Follower:
         while not ended:
             ready, _ = ray.wait([done], timeout=FOLLOW_SECONDS)
             ended = bool(ready)
-            records = ray.get(self.driver.rounds_since.remote(self.num_seen))
+            self.num_seen, records = ray.get(self.driver.rounds_since.remote(self.num_seen))
             for record in records:
                 self.on_round(RoundRecord.from_json(record))
-            self.num_seen += len(records)
         result: dict[str, Any] | Exception = ray.get(done)
         return result

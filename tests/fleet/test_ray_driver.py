@@ -43,9 +43,11 @@ def test_it_answers_while_it_trains_and_stops_after_the_round(start, root, tmp_p
     ray.get(actor.stop.remote(), timeout=10)
     summary = ray.get(done, timeout=60)
     assert not summary["finished"] and 2 <= summary["rounds"] < 1000
-    records = ray.get(actor.rounds_since.remote(0))
+    number, records = ray.get(actor.rounds_since.remote(0))
+    assert number == summary["rounds"]
     assert [record["round"] for record in records] == list(range(1, summary["rounds"] + 1))
-    assert ray.get(actor.rounds_since.remote(summary["rounds"] - 1)) == records[-1:]
+    assert ray.get(actor.rounds_since.remote(number - 1)) == (number, records[-1:])
+    assert ray.get(actor.rounds_since.remote(None)) == (number, records), "none were there before"
     saved = RunFolder(tmp_path / "run").latest().records
     assert [record.to_json() for record in saved] == records
 
