@@ -19,10 +19,6 @@ class NothingLearnt(UserError):
     """A setting with which a step merged no update; it would again."""
 
 
-class StoreAway(UserError):
-    """MLflow cannot be reached or written now; it may be back later."""
-
-
 class MemoryQuotaExceeded(RuntimeError):
     """A device needed more memory than its quota; it fails alone and the round goes on."""
 

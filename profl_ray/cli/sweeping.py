@@ -76,7 +76,7 @@ def show(outcome: "SweepOutcome") -> None:
     try:
         writer = RunWriter.start(outcome.uri, "", outcome.name, {}, tags, run_id=outcome.parent_run_id)
     except UserError as error:
-        say(f"warning: {error}; the report is not there")
+        say(f"warning: {error}; the report is not in MLflow")
     else:
         writer.log_text(report.read_text(), "report.html")
         writer.log_text(as_csv(rows), "results.csv")

@@ -246,6 +246,7 @@ class Driver:
         return writer
 
     def _go_on(self, saved: Recovered, writer: Writer) -> None:
+        """Take back what was saved, as far as it stands here and now, and log what MLflow lacks of it."""
         self.server.restore(saved.snapshot)
         rounds = self.server.ledger.rounds
         self.notices += [f"went on from round {rounds}: {why}" for why in saved.skipped]

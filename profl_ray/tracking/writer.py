@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from profl_ray.errors import StoreAway, UserError
+from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.client import impatient, is_refusal, open_client, reason
@@ -64,8 +64,8 @@ class RunWriter:
         """Create a run, or go on with `run_id`, and return its writer.
 
         The tag profl_ray.kind defaults to trial under a parent, else run. Parameters that a resumed run
-        already has are left as they are. A store that is away is waited for so many seconds. Raises StoreAway
-        if it is away for longer, UserError if it refuses.
+        already has are left as they are. A store that is away is waited for so many seconds. Raises UserError
+        if it is away for longer, or refuses.
         """
         # Tags of a resumed run are already right; only those that the caller names are set again.
         new = {} if run_id else _default_tags(parent_run_id)
@@ -86,10 +86,8 @@ class RunWriter:
             except Exception as error:
                 what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
                 words = f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})"
-                if is_refusal(error):
+                if is_refusal(error) or time.monotonic() >= deadline:
                     raise UserError(words) from error
-                if time.monotonic() >= deadline:
-                    raise StoreAway(words) from error
                 _log.warning("%s; trying again", words)
                 time.sleep(PAUSE_SECONDS)
 

@@ -99,8 +99,10 @@ def _config(folder: Path, facts: dict[str, Any], where: str) -> ExperimentConfig
 
 def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> SweepRequest:
     """Return the request with the options that the sweep was begun with: Tune keeps them, too."""
-    for option, before in kept.items():
-        now = getattr(request, option)
+    if not kept:  # Sweeps begun before their options were kept take those of today.
+        return request.resolved()
+    for option, now in request.options.items():
+        before = kept.get(option)
         if now is not None and now != before:
             flag = f"--{option.replace('_', '-')}"
             begun = f"{flag} {before}" if before is not None else f"no {flag}"
@@ -108,7 +110,8 @@ def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> Sw
                 f"{where}: the sweep was begun with {begun} and goes on with it; "
                 f"{flag} {now} needs a new sweep"
             )
-    return replace(request, **kept) if kept else request.resolved()
+    begun_with: dict[str, Any] = {option: kept.get(option) for option in request.options}
+    return replace(request, **begun_with)
 
 
 def _same_uri(config: ExperimentConfig, kept: str | None, where: str) -> str | None:

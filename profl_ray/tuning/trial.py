@@ -14,13 +14,7 @@ from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import NothingLearnt, Unaffordable
 from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking import (
-    OUTCOME_TAG,
-    REASON_TAG,
-    SWEPT,
-    RunWriter,
-    Status,
-)
+from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, Status
 from profl_ray.tuning.space import SearchSpace, decode, trial_name
 from profl_ray.tuning.sweep_folder import Tracked
 
