@@ -62,6 +62,7 @@ class ProFLTrial(tune.Trainable):
         context = self.context
         try:
             experiment = context.configure(self.settings)
+            context.check_begun(self.trial_id, self.settings, experiment)
             runnable = check_runnable(experiment)
         except UserError as error:
             if isinstance(error, NotHere) and len(context.nodes) > 1:

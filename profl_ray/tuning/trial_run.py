@@ -58,6 +58,16 @@ class SweepContext:
         """Return where a trial keeps its run."""
         return self.folder / TRIALS / trial_id
 
+    def check_begun(self, trial_id: str, settings: Mapping[str, Any], config: ExperimentConfig) -> None:
+        """Raise UserError if the trial's folder holds a run of other settings; its fleet may be another."""
+        run = RunFolder(self.run_folder(trial_id))
+        if not run.exists:
+            return
+        begun, now = flatten(run.config()), flatten(config)
+        for key in self.space.expand(settings):
+            if begun[key] != now[key] and not key.startswith("fleet."):
+                raise UserError(f"{run.path} holds a run with {key}={begun[key]}, not {key}={now[key]}")
+
     def identity(self, trial_id: str, settings: Mapping[str, Any]) -> RunIdentity:
         """Return where a trial's run is kept, and under which names it is tracked."""
         return RunIdentity(

@@ -128,6 +128,18 @@ def test_a_trial_that_was_lost_as_it_began_goes_on_with_the_run_that_it_has(tria
     assert run(trial).run_id == lost and run(trial).history["need_mib"]
 
 
+def test_a_folder_with_a_run_of_other_settings_is_not_gone_on_with(trial, tmp_path):
+    trial.step()
+    records = RunFolder(tmp_path / TRIALS / "first").read_records()
+    trial.reset_config({"training.learning_rate": encode(0.01)})
+    reported = trial.step()
+    assert (
+        "holds a run with training.learning_rate=0.1, not training.learning_rate=0.01" in reported["failure"]
+    )
+    assert reported["done"] and reported["final"] is False
+    assert RunFolder(tmp_path / TRIALS / "first").read_records() == records
+
+
 def run(trial):
     uri, facts = trial.context.tracked.uri, RunFolder(trial.context.folder / TRIALS / trial.name).facts()
     return read_run(uri, facts["mlflow_run_id"])
