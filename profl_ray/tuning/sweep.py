@@ -1,13 +1,12 @@
 """A sweep: one Tune experiment, one MLflow parent run, one folder that everything can go on from."""
 
 import json
-import time
 from collections.abc import Callable
-from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
+from profl_ray.secrecy import new_name
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import (
     RunWriter,
@@ -33,7 +32,7 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     request = request.resolved()
     check_resources(request, config)
     check_trainable(request, config)
-    name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
+    name = new_name(request.space.name)
     tracked = _begin_parent(request, config, name)
     keep_sweep(config.storage.root / name, request, config, tracked)
     return _fit(request, config, name, tracked, say, resume=False)
