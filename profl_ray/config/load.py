@@ -5,20 +5,23 @@ recipe, overrides) are merged key by key, lists are replaced. What is wrong is t
 names the key, the value, what is allowed and the layer that it came from.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.config.experiment import RECIPE_PATTERN, ExperimentConfig
 from profl_ray.config.mistakes import Layer, layer_problems, not_a_leaf, value_problems
+from profl_ray.config.overriding import override_value
+from profl_ray.config.scalars import typed_tree
 from profl_ray.config.schema import config_schema, get
-from profl_ray.config.yaml_tree import as_text, mapping, parse, show
+from profl_ray.config.words import guessed
+from profl_ray.config.yaml_tree import as_text, dump, mapping, read_text, show
 from profl_ray.errors import UserError, unknown_name
-from profl_ray.secrecy import masked
+from profl_ray.secrecy import fitting_name, masked
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 """Folder of the named recipes, NAME.yaml."""
@@ -33,14 +36,16 @@ def recipe_names() -> list[str]:
 def load_experiment(recipe: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """Return the experiment of a recipe, a known name or the path of a .yaml file, with overrides on top.
 
-    overrides: `dotted.key=value`, the value in YAML; later ones win. The experiment's `recipe` is the name
-    (or the file's stem) unless the file says otherwise. Raises UserError for everything that a user can mend.
+    overrides: `dotted.key=value`, the value as `parse_override` reads it; later ones win. The experiment's
+    `recipe` is the name (or the file's stem, made to fit) unless the file says otherwise. Raises UserError
+    for everything that a user can mend.
     """
     layers, given = _recipe_layers(recipe, Path(), ()), dict(map(parse_override, overrides))
     if "storage.root" not in given:
         for layer in layers:
             _check_place(layer)
-    name = Layer("", {"recipe": recipe if recipe in recipe_names() else Path(recipe).stem})
+    stem = recipe if recipe in recipe_names() else Path(recipe).stem
+    name = Layer("", {"recipe": stem if re.fullmatch(RECIPE_PATTERN, stem) else fitting_name(stem)})
     return _build([name, *layers, _override_layer(given)])
 
 
@@ -51,12 +56,12 @@ def apply_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> E
 
 def to_yaml(config: ExperimentConfig) -> str:
     """Return the resolved tree as YAML; `from_yaml` reads it back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=110)
+    return dump(config.model_dump(mode="json"))
 
 
 def from_yaml(text: str, source: str = "configuration") -> ExperimentConfig:
     """Return the experiment of a YAML tree without `base`; `source` names it in errors (UserError)."""
-    return _build([Layer(f"in {source}", mapping(text, source))])
+    return _build([Layer(f"in {source}", typed_tree(mapping(text, source)))])
 
 
 def flatten(config: ExperimentConfig) -> dict[str, str]:
@@ -95,7 +100,7 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
     else:
         raise UserError(f"{unknown_name('recipe', recipe, names)}; or give the path of a .yaml file")
     try:
-        text, identity = path.read_text(encoding="utf-8"), str(path.resolve())
+        text, identity = read_text(path), str(path.resolve())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise UserError(f"cannot read recipe {show(recipe)}: {reason}") from None
@@ -105,13 +110,13 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
     tree = dict(mapping(text, str(path)))
     layers: list[Layer] = []
     if "base" in tree:
-        base = tree.pop("base")
+        base = guessed(tree.pop("base"))
         if not isinstance(base, str):
             raise UserError(f"base={show(base)}: must be a recipe's name or path ({label})")
         for below in _recipe_layers(base, path.parent, (*chain, identity)):
             # What a recipe is called and what it shows is its own; it is not inherited.
             layers.append(below._replace(tree=_without(below.tree, "recipe", "description")))
-    return [*layers, Layer(label, tree)]
+    return [*layers, Layer(label, typed_tree(tree))]
 
 
 def _check_place(layer: Layer) -> None:
@@ -126,12 +131,15 @@ def _check_place(layer: Layer) -> None:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Return key and value of `dotted.key=value`, the value in YAML; UserError if it is something else."""
+    """Return key and value of `dotted.key=value`, the value as the key's type has it (`override_value`).
+
+    Raises UserError if it is something else.
+    """
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
         raise UserError(f"override {show(text)!r}: must be dotted.key=value")
-    return key, parse(value, f"override {show(text)!r}", lines=False)
+    return key, override_value(value, config_schema().leaves.get(key), f"override {show(text)!r}")
 
 
 def _override_layer(values: Mapping[str, Any]) -> Layer:

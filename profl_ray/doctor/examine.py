@@ -13,15 +13,17 @@ from profl_ray.doctor.findings import Finding, fail
 from profl_ray.doctor.needs import need_findings
 from profl_ray.doctor.nodes import error_of, node_findings
 from profl_ray.doctor.resources import gpu_findings, memory_findings, placement_findings
+from profl_ray.doctor.starting import starting_findings
 from profl_ray.doctor.storage import storage_findings, trial_files, unusable
 from profl_ray.doctor.system import system_findings
 from profl_ray.doctor.tracking import tracking_findings
 from profl_ray.doctor.upload import upload_findings
 from profl_ray.doctor.versions import code_findings, machine_findings, version_findings
+from profl_ray.environment import on_cluster
 from profl_ray.errors import unknown_name
 from profl_ray.federation.data_sets import DATA_SETS
-from profl_ray.fleet.environment import on_cluster
-from profl_ray.fleet.probe import Answer, NoCluster, ask_cluster, this_machine
+from profl_ray.fleet.probe import Answer, ask_cluster, this_machine
+from profl_ray.fleet.ray_session import NoRay
 from profl_ray.memory import NeedEstimator
 from profl_ray.models import find_family
 from profl_ray.server.experiment import need_estimator
@@ -63,8 +65,8 @@ def examine(config: ExperimentConfig) -> Checkup:
         with trial_files(root) as folder:
             answers = ask(order | {"storage": str(folder)}, config.fleet.start_timeout_seconds)
             storage = storage_findings(root, folder, [answer for answer in answers if not answer.silence])
-    except NoCluster as error:
-        return Checkup([fail("cluster", str(error), error.mend)], [])
+    except NoRay as error:
+        return Checkup([fail("cluster", error.what, error.mend)], [])
     except OSError as error:
         estimate = NeedEstimator(None)
         answers, storage = ask(order, config.fleet.start_timeout_seconds), [unusable(root, error)]
@@ -108,5 +110,5 @@ def _findings(
     findings += storage
     findings += tracking_findings(config, answers, num_nodes)
     if not on_cluster():
-        findings += upload_findings(Path.cwd())
+        findings += [*starting_findings(), *upload_findings(Path.cwd())]
     return findings + system_findings(answers, size_mib)

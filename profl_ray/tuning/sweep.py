@@ -1,14 +1,13 @@
 """A sweep: one Tune experiment, one MLflow parent run, one folder that everything can go on from."""
 
 import json
-import time
 from collections.abc import Callable
 from functools import partial
-from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
+from profl_ray.secrecy import new_name
 from profl_ray.tracking import RunWriter, Status, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
@@ -27,7 +26,7 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     check_resources(request, config)
     check_trainable(request, config)
     trials = planned_settings(request.space, request.search, request.num_samples, config.seed)
-    name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
+    name = new_name(request.space.name)
     tracked = _begin_parent(request, config, name)
     folder = config.storage.root / name
     keep_sweep(folder, request, config, tracked, trials)

@@ -10,7 +10,7 @@ from typing import Any
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import from_yaml, resumed_config, to_yaml
 from profl_ray.errors import UserError
-from profl_ray.secrecy import masked, plain_name
+from profl_ray.secrecy import kept_name, masked
 from profl_ray.server.durable import write_durably
 from profl_ray.tracking import resolve_uri
 from profl_ray.tuning.request import SweepRequest
@@ -65,7 +65,7 @@ def begun_sweep(
     were changed, or if something is asked for that it was not begun with.
     """
     where = f"--resume {name}"
-    folder = asked.storage.root / plain_name("--resume", name)
+    folder = asked.storage.root / kept_name("--resume", name, asked.storage.root)
     facts = _facts(folder, where)
     if facts["space"] != request.space.name:
         raise UserError(f"{where}: that sweep is of the space {facts['space']!r}")
