@@ -53,13 +53,19 @@ class RunIdentity:
     """MLflow run that was created beforehand."""
     params: dict[str, str] = field(default_factory=dict)
     """Parameters beside the configuration, such as what a sweep set."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tags by which others find the run."""
     patience_seconds: float = 3.0
     """How long to wait for another process that still plays this run to end."""
     store_patience_seconds: float = 0.0
     """How long to wait for an MLflow that is away when the run begins, goes on, or ends."""
 
 
-def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
+Runnable = tuple[Experiment, list[StepNeed]]
+"""An experiment that can be run, and the needs of its steps."""
+
+
+def check_runnable(config: ExperimentConfig) -> Runnable:
     """Return the experiment and the needs of its steps; UserError if it cannot be put together.
 
     Unaffordable if some step is beyond all devices. What is found out here is known to the driver later.
@@ -75,7 +81,10 @@ def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]
 class Driver:
     """Runs one experiment from its first, or its next, round to its end."""
 
-    def __init__(self, config: ExperimentConfig, identity: RunIdentity) -> None:
+    def __init__(
+        self, config: ExperimentConfig, identity: RunIdentity, runnable: Runnable | None = None
+    ) -> None:
+        """Open the run; `runnable`: what `check_runnable` returned for this configuration, if it is known."""
         self.config = config
         self.identity = identity
         self.folder = RunFolder(identity.folder)
@@ -84,7 +93,7 @@ class Driver:
         self.notices: list[str] = []
         """What the user should know of how the run went on."""
         self._stop = threading.Event()
-        self.experiment, self.needs = check_runnable(config)
+        self.experiment, self.needs = runnable or check_runnable(config)
         self.fleet = build_fleet(self.experiment)
         try:
             self.server = self._make_server()
@@ -281,7 +290,7 @@ class Driver:
             experiment_id,
             identity.name,
             flatten(self.config) | identity.params,
-            {},
+            identity.tags,
             parent_run_id=identity.parent_run_id,
             run_id=run_id or None,
             patience_seconds=identity.store_patience_seconds,

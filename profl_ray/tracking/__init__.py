@@ -7,6 +7,7 @@ from profl_ray.tracking.points import Totals
 from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progress
 from profl_ray.tracking.reader import read_run, read_sweep
 from profl_ray.tracking.store import prepare_store, resolve_uri
+from profl_ray.tracking.trial_runs import TRIAL_TAG, end_failed, find_trial_run
 from profl_ray.tracking.undelivered import Undelivered
 from profl_ray.tracking.writer import KIND_TAG, RunWriter, Status, end_waiting, start_parent
 
@@ -16,6 +17,7 @@ __all__ = [
     "QUOTAS_PATH",
     "REASON_TAG",
     "SWEPT",
+    "TRIAL_TAG",
     "NullWriter",
     "RunWriter",
     "Status",
@@ -27,7 +29,9 @@ __all__ = [
     "TrialProgress",
     "Undelivered",
     "Writer",
+    "end_failed",
     "end_waiting",
+    "find_trial_run",
     "health_url",
     "prepare_store",
     "read_progress",

@@ -1,6 +1,7 @@
 """What is kept of a sweep beside Tune's own state: `config.yaml` and `sweep.json`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -28,8 +29,17 @@ class Tracked:
     parent_run_id: str | None = None
 
 
-def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tracked: Tracked) -> None:
-    """Note, in a new folder, what the sweep is begun with; `request` is resolved."""
+def keep_sweep(
+    folder: Path,
+    request: SweepRequest,
+    config: ExperimentConfig,
+    tracked: Tracked,
+    trials: Sequence[dict[str, Any]] | None = None,
+) -> None:
+    """Note, in a new folder, what the sweep is begun with; `request` is resolved.
+
+    trials: settings of all trials; None: a search names them as it goes.
+    """
     folder.mkdir(parents=True)
     text = to_yaml(config).encode()
     write_durably(folder / "config.yaml", text)
@@ -39,6 +49,7 @@ def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tr
         "uri": masked(tracked.uri) if tracked.uri else None,
         "config_sha256": sha256(text).hexdigest(),
         "options": request.options,
+        "trials": trials,
         **request.space.identity,
     }
     # Last: with it the sweep is begun.
@@ -61,13 +72,24 @@ def begun_sweep(
     for part, now in request.space.identity.items():
         if facts.get(part) != json.loads(json.dumps(now)):
             raise UserError(f"{where}: its {part} were {json.dumps(facts.get(part))}, now {json.dumps(now)}")
-    if not (folder / "tune").exists():
-        raise UserError(f"{where}: it was interrupted before its first trial; start it anew")
+    if "trials" not in facts:
+        raise UserError(
+            f"{where}: it was begun by an older version, which kept its trials in files of Ray Tune alone: "
+            "go on with that version, or start it anew"
+        )
     config = resumed_config(_config(folder, facts, where), asked, request.overrides, where)
     tracked = Tracked(
         _same_uri(config, facts["uri"], where), facts["experiment_id"] or "", facts["parent_run_id"]
     )
     return _same_options(request, facts.get("options", {}), where), config, tracked
+
+
+def planned_trials(folder: Path, where: str) -> list[dict[str, Any]] | None:
+    """Return the settings of all trials of a sweep that was begun; None if a search names them as it goes."""
+    trials = _facts(folder, where)["trials"]
+    if trials is not None and not (isinstance(trials, list) and all(isinstance(t, dict) for t in trials)):
+        raise UserError(f"{where}: {folder / 'sweep.json'}: its trials must be a list of settings, or null")
+    return trials
 
 
 def _facts(folder: Path, where: str) -> dict[str, Any]:
