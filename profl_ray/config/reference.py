@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.config.places import in_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 HEAD = """# Configuration
@@ -16,12 +17,15 @@ Every key, its default and its meaning; `key=value` on the command line changes 
 `python -m profl_ray.config.reference` from the descriptions in `profl_ray/config/`.
 Recipes are in `profl_ray/config/recipes/`; a recipe of your own is a YAML file with any of these keys, and
 may begin with `base: NAME` to start from another.
+
+A run or sweep that goes on (`--resume`) keeps the experiment that it was begun with. These are facts of the
+place, and may be others then: KEYS.
 """
 
 
 def reference() -> str:
     """Return the page as Markdown."""
-    lines = [HEAD]
+    lines = [HEAD.replace("KEYS", in_words())]
     for section, rows in _sections(ExperimentConfig, ""):
         lines += [f"## {section or 'top level'}", "", "| key | default | meaning |", "|---|---|---|"]
         lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in rows]

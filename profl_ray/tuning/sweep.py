@@ -21,6 +21,7 @@ from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
 from profl_ray.tuning.request import SweepRequest, base_config, check_resources, check_trainable
+from profl_ray.tuning.resumed_tracking import refill_trials, resume_parent
 from profl_ray.tuning.space import decode
 from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep
 
@@ -41,8 +42,11 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
     """Go on with a sweep that was interrupted: finished trials stay, the others continue."""
-    request, config, tracked = begun_sweep(request, base_config(request), name)
+    request, config, before = begun_sweep(request, base_config(request), name)
     check_resources(request, config)
+    folder = config.storage.root / name
+    tracked = resume_parent(request, config, folder, before, say)
+    refill_trials(folder / "trials", config, request.space, tracked, say)
     return _fit(request, config, name, tracked, say, resume=True)
 
 
