@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import NullWriter, RunWriter, Writer, prepare_store
+from profl_ray.tracking import NullWriter, RunWriter, Writer, filled_notice, prepare_store
 
 if TYPE_CHECKING:
     from profl_ray.fleet.driver import RunIdentity
@@ -39,6 +39,6 @@ def start_writer(
     )
     if begun and known[:1] != [writer.run_id]:
         begun.note_mlflow_run(writer.run_id)
-        if notice := writer.filled_notice(identity.uri, "its rounds"):
+        if notice := filled_notice(writer, identity.uri, "its rounds"):
             notices.append(notice)
     return writer

@@ -4,7 +4,7 @@ from profl_ray.tracking.condition import StoreCondition, health_url, store_condi
 from profl_ray.tracking.data import OUTCOME_TAG, QUOTAS_PATH, REASON_TAG, SWEPT, SweepData, TrialData
 from profl_ray.tracking.moved import adopt_artifacts
 from profl_ray.tracking.null import NullWriter, Writer
-from profl_ray.tracking.opening import KIND_TAG, run_state
+from profl_ray.tracking.opening import KIND_TAG, filled_notice, run_state
 from profl_ray.tracking.points import Totals
 from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progress
 from profl_ray.tracking.reader import read_run, read_sweep
@@ -31,6 +31,7 @@ __all__ = [
     "Writer",
     "adopt_artifacts",
     "end_waiting",
+    "filled_notice",
     "health_url",
     "parent_tags",
     "prepare_store",

@@ -5,12 +5,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import is_refusal, open_client, reason
 from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
+
+if TYPE_CHECKING:
+    from profl_ray.tracking.writer import RunWriter
 
 KIND_TAG = "profl_ray.kind"
 """run, sweep or trial."""
@@ -51,12 +54,16 @@ def open_run(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     parent_run_id: str | None,
+    run_id: str | None,
     known: Sequence[str],
     patience_seconds: float,
     begun_ms: int | None,
     new_tags: Mapping[str, str],
 ) -> Opened:
-    """Go on with the first of the runs `known` that is there, else create one; see `RunWriter.start`."""
+    """Go on with `run_id`, or with the first of the runs `known` that is there, or create one.
+
+    See `RunWriter.start`.
+    """
     fresh = {safe_key(key): cut(value, MAX_PARAM_LENGTH) for key, value in params.items()}
     deadline = time.monotonic() + patience_seconds
     found: Any = None
@@ -66,9 +73,11 @@ def open_run(
         try:
             client = open_client(uri)
             if created is None:
-                found, replaces = find_run(client, known, experiment_id)
-            if found is None and not experiment_id:
-                raise UserError(f"tracking.uri={masked(uri)}: cannot go on: {replaces}")
+                ids, wanted_in = ([run_id], "") if run_id else (known, experiment_id)
+                found, replaces = find_run(client, ids, wanted_in)
+            if run_id and found is None:
+                words = f"cannot go on with run {run_id} ({replaces})"
+                raise UserError(f"tracking.uri={masked(uri)}: {words}")
             if found is not None:
                 _go_on(client, found, _safe(tags), parent_run_id)
             elif created is None:  # Once, however often the rest is tried.
@@ -82,7 +91,7 @@ def open_run(
         except UserError:
             raise
         except Exception as error:
-            what = f"go on with run {known[0]}" if known else f"create run {name!r}"
+            what = f"go on with run {run_id or known[0]}" if run_id or known else f"create run {name!r}"
             words = f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})"
             if is_refusal(error) or time.monotonic() >= deadline:
                 raise UserError(words) from error
@@ -108,6 +117,14 @@ def find_run(client: Any, known: Sequence[str], experiment_id: str) -> tuple[Any
             return run, ""
         why = why or f"MLflow run {run_id} {problem}"
     return None, why
+
+
+def filled_notice(writer: "RunWriter", uri: str, what: str) -> str:
+    """Say that a new run has `what` was played before; empty if the run is not new."""
+    if not writer.is_new:
+        return ""
+    why = f"{writer.replaces} in {masked(uri)}" if writer.replaces else "it was not tracked so far"
+    return f"{why}: {what} go to the new run {writer.run_id} of {masked(uri)}"
 
 
 def run_state(uri: str, known: Sequence[str], experiment_id: str) -> RunState | None:

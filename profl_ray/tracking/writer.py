@@ -8,7 +8,6 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking.client import impatient, open_client, reason
 from profl_ray.tracking.opening import (
@@ -75,8 +74,8 @@ class RunWriter:
     ) -> Self:
         """Create a run, or go on with `run_id`, and return its writer.
 
-        Of several `known_run_ids` it goes on with the first that is there. Where none is (it was deleted, or
-        the store is another one), a run is created in its place, unless `experiment_id` is empty. `begun_ms`:
+        Of several `known_run_ids` it goes on with the first that is there; where none is (it was deleted, or
+        the store is another one), a run is created in its place. `run_id` must be there. `begun_ms`:
         when a new run began, default now; `new_tags`: of a new run alone. The tag profl_ray.kind defaults to
         trial under a parent, else run.
         Parameters that a resumed run already has are left as they are. A store that is away is waited for so
@@ -89,7 +88,8 @@ class RunWriter:
             params,
             tags,
             parent_run_id,
-            [run_id] if run_id else known_run_ids,
+            run_id,
+            known_run_ids,
             patience_seconds,
             begun_ms,
             new_tags or {},
@@ -103,13 +103,6 @@ class RunWriter:
             opened.is_new,
             opened.replaces,
         )
-
-    def filled_notice(self, uri: str, what: str) -> str:
-        """Say that a new run has, or gets, `what` was begun before; empty if the run is not new."""
-        if not self.is_new:
-            return ""
-        why = f"{self.replaces} in {masked(uri)}" if self.replaces else "it was not tracked so far"
-        return f"{why}: {what} go to the new run {self.run_id} of {masked(uri)}"
 
     @property
     def last_round(self) -> int:

@@ -12,7 +12,7 @@ from profl_ray.errors import UserError
 from profl_ray.fleet.driver import RunIdentity
 from profl_ray.fleet.refill import refill
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import SWEPT, RunWriter, parent_tags, prepare_store, resolve_uri
+from profl_ray.tracking import SWEPT, RunWriter, filled_notice, parent_tags, prepare_store, resolve_uri
 from profl_ray.tuning.request import SweepRequest
 from profl_ray.tuning.space import SearchSpace
 from profl_ray.tuning.sweep_folder import Tracked, note_tracked
@@ -46,7 +46,7 @@ def resume_parent(
     tracked = Tracked(uri, experiment_id, writer.run_id, earlier, before.command)
     if tracked != replace(before, uri=uri):
         note_tracked(folder, tracked)
-    if notice := writer.filled_notice(uri, "the sweep and its trials"):
+    if notice := filled_notice(writer, uri, "the sweep and its trials"):
         say(notice)
     return tracked
 
