@@ -9,7 +9,7 @@ import numpy as np
 
 from profl_ray.config import QuotaConfig
 from profl_ray.config.yaml_tree import show
-from profl_ray.errors import UserError, unknown_name
+from profl_ray.errors import NotHere, UserError, unknown_name
 from profl_ray.federation.rounding import apportion
 from profl_ray.randomness import numpy_stream, stream_seed
 
@@ -84,7 +84,7 @@ def read_quotas(path: Path) -> list[float]:
     try:
         lines = path.expanduser().read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise UserError(f"{key}: cannot read it: {error.strerror}") from error
+        raise NotHere(f"{key}: cannot read it: {error.strerror}") from error
     quotas = []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()

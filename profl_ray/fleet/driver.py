@@ -48,13 +48,19 @@ class RunIdentity:
     """MLflow run that was created beforehand."""
     params: dict[str, str] = field(default_factory=dict)
     """Parameters beside the configuration, such as what a sweep set."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tags by which others find the run."""
     patience_seconds: float = 3.0
     """How long to wait for another process that still plays this run to end."""
     store_patience_seconds: float = 0.0
     """How long to wait for an MLflow that is away when the run begins, goes on, or ends."""
 
 
-def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
+Runnable = tuple[Experiment, list[StepNeed]]
+"""An experiment that can be run, and the needs of its steps."""
+
+
+def check_runnable(config: ExperimentConfig) -> Runnable:
     """Return the experiment and the needs of its steps; UserError if it cannot be put together.
 
     Unaffordable if some step is beyond all devices. What is found out here is known to the driver later.
@@ -70,7 +76,10 @@ def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]
 class Driver:
     """Runs one experiment from its first, or its next, round to its end."""
 
-    def __init__(self, config: ExperimentConfig, identity: RunIdentity) -> None:
+    def __init__(
+        self, config: ExperimentConfig, identity: RunIdentity, runnable: Runnable | None = None
+    ) -> None:
+        """Open the run; `runnable`: what `check_runnable` returned for this configuration, if it is known."""
         self.config = config
         self.identity = identity
         self.folder = RunFolder(identity.folder)
@@ -79,7 +88,7 @@ class Driver:
         self.notices: list[str] = []
         """What the user should know of how the run went on."""
         self._stop = threading.Event()
-        self.experiment, self.needs = check_runnable(config)
+        self.experiment, self.needs = runnable or check_runnable(config)
         self.fleet = build_fleet(self.experiment)
         try:
             self.server = self._make_server()
@@ -235,8 +244,7 @@ class Driver:
         writer = start_writer(self.identity, self.config, begun, self.notices)
         if not resumed:
             facts: dict[str, Any] = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
-            facts |= {"params": self.identity.params, "sub_models": self.sub_models}
-            facts |= {"contents": self.experiment.contents}
+            facts |= {"sub_models": self.sub_models, "contents": self.experiment.contents}
             self.folder.begin(self.config, facts, self.experiment.split_as_json())
         # Once more when a run goes on: MLflow may have been away when it began.
         log_setup(writer, self.experiment, self.needs)

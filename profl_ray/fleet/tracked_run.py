@@ -30,7 +30,7 @@ def start_writer(
         experiment_id,
         identity.name,
         flatten(config) | identity.params,
-        {},
+        identity.tags,
         parent_run_id=identity.parent_run_id,
         run_id=None if begun else identity.run_id,
         patience_seconds=identity.store_patience_seconds,

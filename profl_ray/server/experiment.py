@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from profl_ray.config import ExperimentConfig, FleetConfig
-from profl_ray.errors import UserError
+from profl_ray.errors import NotHere
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
 from profl_ray.memory import KeptFacts, NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_images
@@ -82,7 +82,7 @@ class Experiment:
 
 def _check_accelerator(fleet: FleetConfig) -> None:
     if fleet.accelerator == "cuda" and fleet.backend == "in_process" and not torch.cuda.is_available():
-        raise UserError("fleet.accelerator=cuda: this machine has no GPU that PyTorch can use (allowed: cpu)")
+        raise NotHere("fleet.accelerator=cuda: this machine has no GPU that PyTorch can use (allowed: cpu)")
 
 
 def make_network(

@@ -9,6 +9,7 @@ from profl_ray.tracking.points import Totals
 from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progress
 from profl_ray.tracking.reader import read_run, read_sweep
 from profl_ray.tracking.store import prepare_store, resolve_uri
+from profl_ray.tracking.trial_runs import TRIAL_TAG, end_failed, find_trial_run
 from profl_ray.tracking.undelivered import Undelivered
 from profl_ray.tracking.writer import RunWriter, Status, end_waiting, parent_tags, start_parent
 
@@ -18,6 +19,7 @@ __all__ = [
     "QUOTAS_PATH",
     "REASON_TAG",
     "SWEPT",
+    "TRIAL_TAG",
     "NullWriter",
     "RunWriter",
     "Status",
@@ -30,8 +32,10 @@ __all__ = [
     "Undelivered",
     "Writer",
     "adopt_artifacts",
+    "end_failed",
     "end_waiting",
     "filled_notice",
+    "find_trial_run",
     "health_url",
     "parent_tags",
     "prepare_store",

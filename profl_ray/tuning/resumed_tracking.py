@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
-from profl_ray.config.schema import get
-from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import UserError
-from profl_ray.fleet.driver import RunIdentity
 from profl_ray.fleet.refill import refill
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import SWEPT, RunWriter, filled_notice, parent_tags, prepare_store, resolve_uri
+from profl_ray.tracking import RunWriter, filled_notice, parent_tags, prepare_store, resolve_uri
 from profl_ray.tuning.request import SweepRequest
 from profl_ray.tuning.space import SearchSpace
 from profl_ray.tuning.sweep_folder import Tracked, note_tracked
+from profl_ray.tuning.sweep_trials import SweepTrials
+from profl_ray.tuning.trial_run import SweepContext
 
 
 def resume_parent(
@@ -52,38 +52,32 @@ def resume_parent(
 
 
 def refill_trials(
-    trials: Path, config: ExperimentConfig, space: SearchSpace, tracked: Tracked, say: Callable[[str], None]
+    trials: SweepTrials,
+    config: ExperimentConfig,
+    space: SearchSpace,
+    tracked: Tracked,
+    say: Callable[[str], None],
 ) -> None:
-    """Fill in what MLflow lacks of the trials that have a run folder in `trials`; say what it still lacks."""
+    """Fill in what MLflow lacks of the trials that were begun; say what it still lacks.
+
+    Those that go on would tell MLflow themselves; those that have ended are not opened again.
+    """
     if tracked.uri is None:
         return
-    for path in sorted(trials.glob("*")):
-        folder = RunFolder(path)
-        if not folder.exists:
-            continue
+    context, ends = SweepContext(config, space, trials.folder, tracked), trials.noted().ends
+    for trial_id, settings in trials.settings().items():
+        lacks = ""
         try:
-            identity = RunIdentity(
-                path,
-                str(folder.facts().get("name", path.name)),
-                tracked.uri,
-                tracked.experiment_id,
-                tracked.parent_run_id,
-                params=_params(folder, space),
-            )
-            lacks = refill(identity, config)
+            identity = replace(context.identity(trial_id, settings), store_patience_seconds=0.0)
+            end = ends.get(trial_id)
+            if RunFolder(identity.folder).exists:
+                lacks = refill(identity, config)
+                if end is not None and end.outcome == "failed":  # Its process may not have been able to say.
+                    lacks = lacks or context.track_failure(trial_id, settings, end.reason)
+            elif end is not None and identity.run_id is None:
+                status: Literal["FINISHED", "FAILED"] = "FINISHED" if end.outcome == "n/a" else "FAILED"
+                context.track_untrained(trial_id, settings, end.reason, status, patience_seconds=0.0)
         except UserError as error:
             lacks = str(error)
         if lacks:
-            say(f"warning: trial {path.name} is not whole in MLflow: {lacks}")
-
-
-def _params(folder: RunFolder, space: SearchSpace) -> dict[str, str]:
-    """Return what the sweep set for a trial; runs of older versions tell by their configuration."""
-    if "params" in (facts := folder.facts()):
-        return dict(facts["params"])
-    tree = folder.config().model_dump(mode="json")
-    plain = {key: get(tree, key) for key in space.parameters if key not in space.bundles}
-    for key, choices in space.bundles.items():
-        fitting = [n for n, values in choices.items() if all(get(tree, k) == v for k, v in values.items())]
-        plain |= {key: fitting[0]} if fitting else {}
-    return {f"{SWEPT}{key}": as_text(value) for key, value in plain.items()}
+            say(f"warning: trial {trial_id} is not whole in MLflow: {lacks}")

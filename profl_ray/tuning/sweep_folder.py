@@ -1,6 +1,7 @@
 """What is kept of a sweep beside Tune's own state: `config.yaml` and `sweep.json`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -31,8 +32,17 @@ class Tracked:
     """With which it was begun."""
 
 
-def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tracked: Tracked) -> None:
-    """Note, in a new folder, what the sweep is begun with; `request` is resolved."""
+def keep_sweep(
+    folder: Path,
+    request: SweepRequest,
+    config: ExperimentConfig,
+    tracked: Tracked,
+    trials: Sequence[dict[str, Any]] | None = None,
+) -> None:
+    """Note, in a new folder, what the sweep is begun with; `request` is resolved.
+
+    trials: settings of all trials; None: a search names them as it goes.
+    """
     folder.mkdir(parents=True)
     text = to_yaml(config).encode()
     write_durably(folder / "config.yaml", text)
@@ -43,6 +53,7 @@ def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tr
         "config_sha256": sha256(text).hexdigest(),
         "options": request.options,
         "command": request.command,
+        "trials": trials,
         **request.space.identity,
     }
     # Last: with it the sweep is begun.
@@ -65,8 +76,11 @@ def begun_sweep(
     for part, now in request.space.identity.items():
         if facts.get(part) != json.loads(json.dumps(now)):
             raise UserError(f"{where}: its {part} were {json.dumps(facts.get(part))}, now {json.dumps(now)}")
-    if not (folder / "tune").exists():
-        raise UserError(f"{where}: it was interrupted before its first trial; start it anew")
+    if "trials" not in facts:
+        raise UserError(
+            f"{where}: it was begun by an older version, which kept its trials in files of Ray Tune alone: "
+            "go on with that version, or start it anew"
+        )
     config = resumed_config(_config(folder, facts, where), asked, request.overrides, where)
     tracked = Tracked(
         facts["uri"],
@@ -87,6 +101,14 @@ def note_tracked(folder: Path, tracked: Tracked) -> None:
         "uri": masked(tracked.uri) if tracked.uri else None,
     }
     write_durably(folder / "sweep.json", json.dumps(facts).encode())
+
+
+def planned_trials(folder: Path, where: str) -> list[dict[str, Any]] | None:
+    """Return the settings of all trials of a sweep that was begun; None if a search names them as it goes."""
+    trials = _facts(folder, where)["trials"]
+    if trials is not None and not (isinstance(trials, list) and all(isinstance(t, dict) for t in trials)):
+        raise UserError(f"{where}: {folder / 'sweep.json'}: its trials must be a list of settings, or null")
+    return trials
 
 
 def _facts(folder: Path, where: str) -> dict[str, Any]:

@@ -10,16 +10,21 @@ from mlflow import MlflowClient
 
 from profl_ray.config.addresses import default_address
 from profl_ray.config.load import load_experiment
-from profl_ray.fleet.driver import Driver, RunIdentity
-from profl_ray.tracking import SWEPT, prepare_store, read_sweep
+from profl_ray.fleet.driver import Driver
+from profl_ray.tracking import prepare_store, read_sweep
 from profl_ray.tuning import Choice, SweepRequest
+from profl_ray.tuning.plan import trial_id
 from profl_ray.tuning.resumed_tracking import refill_trials, resume_parent
 from profl_ray.tuning.sweep import _begin_parent
-from profl_ray.tuning.sweep_folder import begun_sweep, keep_sweep
+from profl_ray.tuning.sweep_folder import begun_sweep, keep_sweep, planned_trials
+from profl_ray.tuning.sweep_trials import SweepTrials
+from profl_ray.tuning.trial_notes import TrialEnd, TrialNotes
+from profl_ray.tuning.trial_run import SweepContext
 
 from .kit import SHORT, config, space
 
 NAME = "short-one"
+SEEDS = (1, 2, 3, 4, 5)
 
 
 @pytest.fixture(autouse=True)
@@ -30,31 +35,31 @@ def _quick(monkeypatch):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """A results folder with a sweep of a finished trial, a stopped one, and one that was killed."""
+    """A results folder with a sweep: trials that finished, was stopped, was killed, is n/a, and failed."""
     root = tmp_path_factory.mktemp("sweeps") / "runs"
-    request = SweepRequest(space(root, {"seed": Choice.of(1, 2, 3)}, "freezing.rounds=1"), command="as begun")
+    request = SweepRequest(space(root, {"seed": Choice.of(*SEEDS)}, "freezing.rounds=1"), command="as begun")
     begun = config(root, "freezing.rounds=1")
     tracked = _begin_parent(request, begun, NAME)
-    keep_sweep(root / NAME, request.resolved(), begun, tracked)
-    (root / NAME / "tune").mkdir()
-    for seed, rounds in ((1, 99), (2, 2), (3, 1)):
-        trial = request.space.configure(begun, {"seed": seed})
-        identity = RunIdentity(
-            root / NAME / "trials" / f"trial{seed}",
-            f"seed={seed}",
-            tracked.uri,
-            tracked.experiment_id,
-            tracked.parent_run_id,
-            params={f"{SWEPT}seed": str(seed)},
-        )
-        driver = Driver(trial, identity)
+    settings = [{"seed": seed} for seed in SEEDS]
+    keep_sweep(root / NAME, request.resolved(), begun, tracked, settings)
+    context, notes = SweepContext(begun, request.space, root / NAME, tracked), TrialNotes(root / NAME)
+    for index, (seed, rounds) in enumerate(zip(SEEDS, (99, 2, 1), strict=False)):
+        identity = context.identity(trial_id(index), settings[index])
+        driver = Driver(context.configure(settings[index]), identity)
         for _ in range(rounds):
             if not driver.finished:
                 driver.play_round()
         if seed == 3:
             driver.folder.release()
+            driver.server.close()
         else:
             driver.close("FINISHED" if driver.finished else "KILLED")
+            outcome = "finished" if driver.finished else "stopped"
+            notes.note_end(trial_id(index), TrialEnd(outcome=outcome, rounds=len(driver.records)))
+    for index, outcome in ((3, "n/a"), (4, "failed")):
+        status = "FINISHED" if outcome == "n/a" else "FAILED"
+        context.track_untrained(trial_id(index), settings[index], f"why {outcome}", status)
+        notes.note_end(trial_id(index), TrialEnd(outcome=outcome, reason=f"why {outcome}"))
     return request, root
 
 
@@ -72,7 +77,8 @@ def go_on(request, root, *overrides):
     asked = load_experiment("digits_tiny", [*SHORT, "freezing.rounds=1", *words]).with_absolute_paths()
     request, now, before = begun_sweep(SweepRequest(request.space, overrides=words), asked, NAME)
     tracked = resume_parent(request, now, root / NAME, before, said.append)
-    refill_trials(root / NAME / "trials", now, request.space, tracked, said.append)
+    trials = SweepTrials(root / NAME, planned_trials(root / NAME, "here"), len(SEEDS))
+    refill_trials(trials, now, request.space, tracked, said.append)
     return tracked, said
 
 
@@ -84,7 +90,13 @@ def shown(tracked):
     return sweep, {seed: (trial.outcome, len(trial.records)) for seed, trial in trials.items()}
 
 
-WHOLE = {"1": ("finished", 4), "2": ("stopped", 2), "3": ("stopped", 1)}
+WHOLE = {
+    "1": ("finished", 4),
+    "2": ("stopped", 2),
+    "3": ("stopped", 1),
+    "4": ("n/a", 0),
+    "5": ("failed", 0),
+}
 
 
 def test_in_the_same_place_nothing_changes(begun):
@@ -94,7 +106,7 @@ def test_in_the_same_place_nothing_changes(begun):
     assert tracked.parent_run_id == sweep_json["parent_run_id"]
     assert tracked.uri == default_address(root), "of the folder that lies here"
     sweep, trials = shown(tracked)
-    assert {seed: trials[seed] for seed in "12"} == {seed: WHOLE[seed] for seed in "12"}
+    assert {seed: trials[seed] for seed in "1245"} == {seed: WHOLE[seed] for seed in "1245"}
     assert sweep.tags["profl_ray.command"] == "as begun"
     assert all("moved or copied" in line for line in said) and len(said) == 1
 
@@ -128,7 +140,10 @@ def test_what_mlflow_does_not_have_is_filled_in(begun, tmp_path, how):
     assert (sweep.name, sweep.description) == (NAME, "a short sweep")
     assert sweep.tags["profl_ray.command"] == "as begun"
     for trial in sweep.trials:
-        assert trial.params["sweep.seed"] == trial.params["seed"] and trial.quotas_mib
+        seed = trial.params["sweep.seed"]
+        assert trial.params["seed"] == seed
+        assert bool(trial.quotas_mib) == (seed in "123")
+        assert trial.reason == ("" if seed in "123" else f"why {WHOLE[seed][0]}")
     again, said = go_on(request, root, *words)
     assert (again.parent_run_id, said) == (tracked.parent_run_id, [])
     assert shown(again)[1] == WHOLE
@@ -150,7 +165,7 @@ def test_tracking_may_begin_late(begun):
     nowhere = {"uri": None, "experiment_id": "", "parent_run_id": None}
     path.write_text(json.dumps(json.loads(path.read_text()) | nowhere))
     tracked, said = go_on(request, root)
-    assert shown(tracked)[1].keys() == WHOLE.keys()
+    assert shown(tracked)[1] == WHOLE
     assert any("was not tracked so far" in line for line in said)
     assert json.loads(path.read_text())["parent_run_id"] == tracked.parent_run_id
 

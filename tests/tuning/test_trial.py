@@ -8,7 +8,8 @@ from profl_ray.tracking import end_waiting, prepare_store, read_run
 from profl_ray.tuning import Choice
 from profl_ray.tuning.space import encode
 from profl_ray.tuning.sweep_folder import Tracked
-from profl_ray.tuning.trial import METRIC, TIME, TRIALS, ProFLTrial, SweepContext
+from profl_ray.tuning.trial import METRIC, TIME, ProFLTrial
+from profl_ray.tuning.trial_run import TRIALS, SweepContext
 
 from .kit import config, space
 
