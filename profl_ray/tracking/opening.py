@@ -76,7 +76,7 @@ def open_run(
                 ids, wanted_in = ([run_id], "") if run_id else (known, experiment_id)
                 found, replaces = find_run(client, ids, wanted_in)
             if run_id and found is None:
-                words = f"cannot go on with run {run_id} ({replaces})"
+                words = f"cannot go on with run {run_id} ({replaces} this store)"
                 raise UserError(f"tracking.uri={masked(uri)}: {words}")
             if found is not None:
                 _go_on(client, found, _safe(tags), parent_run_id)
@@ -108,11 +108,11 @@ def find_run(client: Any, known: Sequence[str], experiment_id: str) -> tuple[Any
     for run_id in known:
         run = retried(partial(_get_run, client, run_id))
         if run is None:
-            problem = "is not there"
+            problem = "is not in"
         elif run.info.lifecycle_stage != "active":
-            problem = "was deleted"
+            problem = "was deleted in"
         elif experiment_id and run.info.experiment_id != experiment_id:
-            problem = "is in another experiment"
+            problem = "is in another experiment of"
         else:
             return run, ""
         why = why or f"MLflow run {run_id} {problem}"
@@ -123,7 +123,7 @@ def filled_notice(writer: "RunWriter", uri: str, what: str) -> str:
     """Say that a new run has `what` was played before; empty if the run is not new."""
     if not writer.is_new:
         return ""
-    why = f"{writer.replaces} in {masked(uri)}" if writer.replaces else "it was not tracked so far"
+    why = f"{writer.replaces} {masked(uri)}" if writer.replaces else "it was not tracked so far"
     return f"{why}: {what} go to the new run {writer.run_id} of {masked(uri)}"
 
 
