@@ -5,6 +5,7 @@ recipe, overrides) are merged key by key, lists are replaced. What is wrong is t
 names the key, the value, what is allowed and the layer that it came from.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -13,9 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from profl_ray.config.addresses import sqlite_address, sqlite_path
 from profl_ray.config.experiment import RECIPE_PATTERN, ExperimentConfig
 from profl_ray.config.mistakes import Layer, layer_problems, not_a_leaf, value_problems
 from profl_ray.config.overriding import override_value
+from profl_ray.config.places import is_of_the_place, may_differ
 from profl_ray.config.scalars import typed_tree
 from profl_ray.config.schema import config_schema, get
 from profl_ray.config.words import guessed
@@ -26,6 +29,8 @@ from profl_ray.secrecy import fitting_name, masked
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 """Folder of the named recipes, NAME.yaml."""
 OVERRIDE = "in override"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+"""Environment variable: where MLflow is, unless `tracking.uri` says so."""
 
 
 def recipe_names() -> list[str]:
@@ -73,21 +78,42 @@ def flatten(config: ExperimentConfig) -> dict[str, str]:
 def resumed_config(
     begun: ExperimentConfig, asked: ExperimentConfig, overrides: Sequence[str], where: str
 ) -> ExperimentConfig:
-    """Return the configuration to go on with: the one a run was begun with, on the fleet asked for now.
+    """Return the configuration to go on with: the experiment as it was begun, in the place of today.
 
-    Raises UserError if the recipe or an override asks for something else than was begun.
+    What may differ stands in `places`. It is taken from `asked` where an override names it; `storage.root`
+    always, since the run lies there. It is tracked where the words of today say (`asked`, else
+    MLFLOW_TRACKING_URI), else at the address of its own configuration. Raises UserError if the recipe or an
+    override asks for something else than was begun.
     """
     before, now = flatten(begun), flatten(asked)
     named = [parse_override(override)[0] for override in overrides]
     for key in ("recipe", *named):
-        elsewhere = key.startswith("fleet.") and key != "fleet.cohort_groups"
-        if before[key] != now[key] and not elsewhere:
+        if before[key] != now[key] and not may_differ(key):
             raise UserError(
                 f"{where}: the run was begun with {key}={before[key]} and goes on with it; "
                 f"{key}={now[key]} needs a new run"
             )
     tree = asked.model_dump()
-    return apply_overrides(begun, {key: get(tree, key) for key in named if before[key] != now[key]})
+    taken = {key: get(tree, key) for key in ("storage.root", *named) if before[key] != now[key]}
+    if asked.tracking.uri or os.environ.get(TRACKING_VARIABLE):
+        taken["tracking.uri"] = asked.tracking.uri
+    elif begun.tracking.uri:
+        taken["tracking.uri"] = _moved(begun.tracking.uri, begun.storage.root, asked.storage.root)
+    return apply_overrides(begun, taken)
+
+
+def in_place_of(config: ExperimentConfig, now: ExperimentConfig) -> ExperimentConfig:
+    """Return the experiment of `config` with the facts of the place of `now`."""
+    tree = now.model_dump()
+    return apply_overrides(config, {k: get(tree, k) for k in config_schema().leaves if is_of_the_place(k)})
+
+
+def _moved(uri: str, before: Path, now: Path) -> str:
+    """Return a tracking address in the place of today: a file in the storage root moves with it."""
+    path = sqlite_path(uri)
+    if path is None or not path.is_relative_to(before) or before == now:
+        return uri
+    return sqlite_address(now / path.relative_to(before))
 
 
 def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[Layer]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.config.places import in_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 HEAD = """# Configuration
@@ -35,12 +36,15 @@ list of quotas, may be UTF-8 with or without a byte order mark, or UTF-16 with o
 
 A run is named after its recipe's name or file, the time and four digits: `my exp(1).yaml` gives
 `my-exp-1-20261126-101112-ab12`, which `--resume`, `status` and `report` take.
+
+A run or sweep that goes on (`--resume`) keeps the experiment that it was begun with. These are facts of the
+place, and may be others then: KEYS.
 """
 
 
 def reference() -> str:
     """Return the page as Markdown."""
-    lines = [HEAD]
+    lines = [HEAD.replace("KEYS", in_words())]
     for section, rows in _sections(ExperimentConfig, ""):
         lines += [f"## {section or 'top level'}", "", "| key | default | meaning |", "|---|---|---|"]
         lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in rows]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,23 @@ class Experiment:
     network: Network
     full_need_mib: float
     estimate: NeedEstimator
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """Digest of all images and labels, wherever they lie."""
+        digest, data = sha256(), self.data
+        for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(array.data if array.flags.c_contiguous else array.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digests of what was read from files that `data.root` and `federation.quotas.path` may name."""
+        found = {"data": self.data_sha256}
+        if self.config.federation.quotas.name == "file":
+            found["quotas"] = sha256(self.quotas_mib.tobytes()).hexdigest()
+        return found
 
     def make_strategy(self) -> Strategy:
         """Return the configured strategy, at its beginning."""

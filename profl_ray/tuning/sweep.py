@@ -14,6 +14,7 @@ from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
 from profl_ray.tuning.plan import planned_settings
 from profl_ray.tuning.request import SweepRequest, base_config, check_resources, check_trainable
+from profl_ray.tuning.resumed_tracking import refill_trials, resume_parent
 from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep, planned_trials
 from profl_ray.tuning.sweep_trials import SweepTrials
 
@@ -38,11 +39,13 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
 
     Those that failed are tried again, unless they would fail again. Nothing is needed of what Tune left.
     """
-    request, config, tracked = begun_sweep(request, base_config(request), name)
+    request, config, before = begun_sweep(request, base_config(request), name)
     check_resources(request, config)
     folder = config.storage.root / name
     trials = SweepTrials(folder, planned_trials(folder, f"--resume {name}"), request.num_trials)
     trials.notes.mend()
+    tracked = resume_parent(request, config, folder, before, say)
+    refill_trials(trials, config, request.space, tracked, say)
     if drawn_anew := trials.drawn_anew():
         say(f"the next {drawn_anew} settings are drawn anew, knowing the results so far")
     return _play(trials, request, config, tracked, say)

@@ -12,7 +12,6 @@ from profl_ray.config.load import from_yaml, resumed_config, to_yaml
 from profl_ray.errors import UserError
 from profl_ray.secrecy import kept_name, masked
 from profl_ray.server.durable import write_durably
-from profl_ray.tracking import resolve_uri
 from profl_ray.tuning.request import SweepRequest
 
 _FACTS = {"experiment_id", "parent_run_id", "uri", "space"}
@@ -27,6 +26,10 @@ class Tracked:
     """None: it is not."""
     experiment_id: str = ""
     parent_run_id: str | None = None
+    earlier_run_ids: tuple[str, ...] = ()
+    """The sweep's own runs in stores where it was tracked before."""
+    command: str = ""
+    """With which it was begun."""
 
 
 def keep_sweep(
@@ -49,6 +52,7 @@ def keep_sweep(
         "uri": masked(tracked.uri) if tracked.uri else None,
         "config_sha256": sha256(text).hexdigest(),
         "options": request.options,
+        "command": request.command,
         "trials": trials,
         **request.space.identity,
     }
@@ -59,7 +63,7 @@ def keep_sweep(
 def begun_sweep(
     request: SweepRequest, asked: ExperimentConfig, name: str
 ) -> tuple[SweepRequest, ExperimentConfig, Tracked]:
-    """Return what the sweep `name` goes on with: its options, its configuration and where it is tracked.
+    """Return what the sweep `name` goes on with: options and configuration; and where it was tracked so far.
 
     `asked`: the configuration that is asked for now. Raises UserError if there is no such sweep, if its files
     were changed, or if something is asked for that it was not begun with.
@@ -79,9 +83,24 @@ def begun_sweep(
         )
     config = resumed_config(_config(folder, facts, where), asked, request.overrides, where)
     tracked = Tracked(
-        _same_uri(config, facts["uri"], where), facts["experiment_id"] or "", facts["parent_run_id"]
+        facts["uri"],
+        facts["experiment_id"] or "",
+        facts["parent_run_id"],
+        tuple(facts.get("earlier_run_ids", ())),
+        facts.get("command", ""),
     )
     return _same_options(request, facts.get("options", {}), where), config, tracked
+
+
+def note_tracked(folder: Path, tracked: Tracked) -> None:
+    """Note where the sweep in `folder` is tracked from now on."""
+    facts = _facts(folder, f"--resume {folder.name}") | {
+        "experiment_id": tracked.experiment_id,
+        "parent_run_id": tracked.parent_run_id,
+        "earlier_run_ids": tracked.earlier_run_ids,
+        "uri": masked(tracked.uri) if tracked.uri else None,
+    }
+    write_durably(folder / "sweep.json", json.dumps(facts).encode())
 
 
 def planned_trials(folder: Path, where: str) -> list[dict[str, Any]] | None:
@@ -134,15 +153,3 @@ def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> Sw
             )
     begun_with: dict[str, Any] = {option: kept.get(option) for option in request.options}
     return replace(request, **begun_with)
-
-
-def _same_uri(config: ExperimentConfig, kept: str | None, where: str) -> str | None:
-    """Return the tracking URI that the sweep was begun with; its password was not kept."""
-    if kept is None or kept == masked(kept):
-        return kept
-    now = resolve_uri(config)
-    if masked(now) != kept:
-        raise UserError(
-            f"{where}: it is tracked in {kept}, now MLFLOW_TRACKING_URI is {masked(now)}: set it as before"
-        )
-    return now

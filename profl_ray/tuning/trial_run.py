@@ -111,8 +111,8 @@ class SweepContext:
             self._params(settings) | identity.params,
             tags,
             identity.parent_run_id,
-            run_id=identity.run_id,
             patience_seconds=patience_seconds,
+            known_run_ids=[identity.run_id] if identity.run_id else (),
         )
         if isinstance(error, Unaffordable):
             writer.log_summary({"participation": 0.0})

@@ -18,8 +18,10 @@ from profl_ray.config import (
     to_yaml,
 )
 from profl_ray.config import load as module
+from profl_ray.config.addresses import default_address
 from profl_ray.config.schema import config_schema, get
 from profl_ray.errors import UserError
+from profl_ray.tracking import resolve_uri
 
 LEAVES = config_schema().leaves
 GARBAGE = ["", "-1", "0", ".nan", "-.inf", "1e999", "0x" + "f" * 5000, "9" * 5000, "[", "{a: 1}", "!!int x"]
@@ -486,3 +488,58 @@ def test_paths_can_be_made_absolute(folder: Path) -> None:
     config = load_experiment("plain", ["data.root=data", "storage.root=~/runs"]).with_absolute_paths()
     assert config.data.root == Path.cwd() / "data" and config.storage.root == Path.home() / "runs"
     assert config.federation.quotas.path is None
+
+
+PLACES = (
+    "storage.root=/new/runs",
+    "storage.checkpoint_every_rounds=7",
+    "tracking.uri=http://new:5000",
+    "tracking.experiment=other",
+    "tracking.enabled=false",
+    "data.root=/new/data",
+    "data.download=true",
+    "federation.quotas.path=/new/quotas.txt",
+)
+
+
+@pytest.mark.parametrize("override", PLACES)
+def test_a_resumed_run_may_be_in_another_place(folder: Path, override: str, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    begun = load_experiment("plain", ["tracking.uri=http://old:1", "data.root=/old"])
+    asked = load_experiment("plain", [override])
+    moved = resumed_config(begun, asked, [override], "--resume x")
+    key, _, value = override.partition("=")
+    before, now = flatten(begun), flatten(moved)
+    assert now[key] == value
+    assert {k for k in now if now[k] != before[k]} == {key}
+
+
+def test_a_resumed_run_is_tracked_where_the_words_of_today_say(folder: Path, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    begun = load_experiment("plain", ["tracking.uri=http://old:1"])
+
+    def uri(*overrides: str) -> str | None:
+        asked = load_experiment("plain", overrides)
+        return resumed_config(begun, asked, overrides, "--resume x").tracking.uri
+
+    assert uri() == "http://old:1", "nothing else is named: as it was begun"
+    assert uri("tracking.uri=http://new:2") == "http://new:2"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment:3")
+    assert uri() is None, "the environment's"
+    assert uri("tracking.uri=http://new:2") == "http://new:2"
+
+
+@pytest.mark.parametrize("name", ["", "tracking.uri=sqlite:////old/runs/mlflow.db"])
+def test_a_store_inside_the_results_folder_moves_with_it(folder: Path, name: str, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    begun = load_experiment("plain", ["storage.root=/old/runs", *([name] if name else [])])
+    overrides = ["storage.root=/new/a?b"]
+    moved = resumed_config(begun, load_experiment("plain", overrides), overrides, "--resume x")
+    assert resolve_uri(moved) == default_address(Path("/new/a?b"))
+
+
+def test_a_recipe_that_was_not_named_again_does_not_bring_its_place(folder: Path) -> None:
+    """The folder is where it was found, though no word says so: runs lie in `runs` by default."""
+    begun = load_experiment("plain", ["storage.root=/old/runs"])
+    moved = resumed_config(begun, load_experiment("plain"), [], "--resume x")
+    assert moved.storage.root == Path("runs")
