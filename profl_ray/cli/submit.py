@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from profl_ray.cli.words import deliver
+
 if TYPE_CHECKING:
     from profl_ray.launch.jobs import Jobs
 
@@ -62,16 +64,16 @@ def submit(
     _say(f"job {job} is sent to {address}")
     if detach:
         _say(f"follow it with: profl-ray submit --address {address} --follow {job}")
-        print(job)
+        deliver(job)
         return
     raise typer.Exit(_follow(jobs, job, stop_on_interrupt))
 
 
 def _follow(jobs: "Jobs", job: str, stop_on_interrupt: bool) -> int:
-    from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
+    from profl_ray.signals import interruptible, uninterrupted
 
     try:
-        with sigterm_as_interrupt():
+        with interruptible():
             code = jobs.follow(job, _write)
     except KeyboardInterrupt:
         if stop_on_interrupt:

@@ -23,6 +23,7 @@ from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import Recovered, RunFolder
 from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
+from profl_ray.signals import held
 from profl_ray.tracking import (
     REASON_TAG,
     NullWriter,
@@ -86,12 +87,14 @@ class Driver:
         self._stop = threading.Event()
         self.experiment, self.needs = check_runnable(config)
         self.fleet = build_fleet(self.experiment)
+        self.writer: Writer = NullWriter()
         try:
             self.server = self._make_server()
-            self.writer = self._open()
+            self._open()
             self.num_recovered = len(self.records)
             """Rounds that were there when this driver began."""
-        except BaseException:
+        except BaseException as error:
+            self.writer.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             self.folder.release()
             self.fleet.close()
             raise
@@ -229,11 +232,13 @@ class Driver:
                 "(what was saved before is whole: mend it and go on with --resume)"
             ) from error
 
-    def _open(self) -> Writer:
-        """Begin the run's folder, or go on where it stopped; return the writer."""
+    def _open(self) -> None:
+        """Begin the run's folder, or go on where it stopped; set the writer."""
         self.folder.acquire(self.identity.patience_seconds)
         resumed = self.folder.exists
-        writer = self._start_writer(self.folder.facts()["mlflow_run_id"] if resumed else self.identity.run_id)
+        run_id = self.folder.facts()["mlflow_run_id"] if resumed else self.identity.run_id
+        with held():  # Until it is known which run is to be ended.
+            self.writer = writer = self._start_writer(run_id)
         if not resumed:
             facts = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
             self.folder.begin(
@@ -243,7 +248,6 @@ class Driver:
         log_setup(writer, self.experiment, self.needs)
         if resumed and (saved := self.folder.latest()) is not None:
             self._go_on(saved, writer)
-        return writer
 
     def _go_on(self, saved: Recovered, writer: Writer) -> None:
         """Take back what was saved, as far as it stands here and now, and log what MLflow lacks of it."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from profl_ray.fleet.environment import on_cluster
+from profl_ray.fleet.ray_signals import handlers_kept
+from profl_ray.signals import children_apart
 
 
 @contextmanager
@@ -18,18 +20,21 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if on_cluster():
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    else:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
     try:
+        with handlers_kept():
+            if on_cluster():
+                ray.init(logging_level=logging.ERROR, log_to_driver=False)
+            else:
+                with children_apart():
+                    ray.init(
+                        address="local",
+                        num_cpus=num_cpus,
+                        include_dashboard=False,
+                        logging_level=logging.ERROR,
+                        log_to_driver=False,
+                        _node_ip_address="127.0.0.1",
+                    )
         yield
     finally:
-        ray.shutdown()
+        with handlers_kept():
+            ray.shutdown()

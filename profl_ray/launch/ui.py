@@ -10,7 +10,7 @@ from profl_ray.launch import processes
 from profl_ray.launch.head import base_environment, program
 from profl_ray.launch.ports import require_free
 from profl_ray.launch.scratch import Scratch
-from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
+from profl_ray.signals import interruptible, uninterrupted
 
 _START_SECONDS = 90.0
 
@@ -41,7 +41,7 @@ def run_ui(storage_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Non
     environment.pop("MLFLOW_TRACKING_URI", None)
     scratch = Scratch()
     try:
-        with sigterm_as_interrupt():
+        with interruptible():
             log = scratch.path / "mlflow.log"
             _serve(ui_command(root, host, port), environment, log, f"http://{host}:{port}")
     except KeyboardInterrupt:

@@ -2,13 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.signals import held, interruptible, on_signal
 from profl_ray.tracking import (
     RunWriter,
     Status,
@@ -34,16 +36,40 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     check_resources(request, config)
     check_trainable(request, config)
     name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
-    tracked = _begin_parent(request, config, name)
-    keep_sweep(config.storage.root / name, request, config, tracked)
-    return _fit(request, config, name, tracked, say, resume=False)
+    with ExitStack() as stack:
+        with held():  # Until it is known which run is to be ended.
+            tracked = _begin_parent(request, config, name)
+            stack.enter_context(_ended_in_order(request, config, name, tracked, say))
+            keep_sweep(config.storage.root / name, request, config, tracked)
+        with interruptible():
+            return _fit(request, config, name, tracked, say, resume=False)
 
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
     """Go on with a sweep that was interrupted: finished trials stay, the others continue."""
     request, config, tracked = begun_sweep(request, base_config(request), name)
     check_resources(request, config)
-    return _fit(request, config, name, tracked, say, resume=True)
+    with _ended_in_order(request, config, name, tracked, say), interruptible():
+        return _fit(request, config, name, tracked, say, resume=True)
+
+
+@contextmanager
+def _ended_in_order(
+    request: SweepRequest, config: ExperimentConfig, name: str, tracked: Tracked, say: Callable[[str], None]
+) -> Iterator[None]:
+    """Mark the run of a sweep that a signal or an error ends, and say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with on_signal(lambda: None):  # That much patience is asked for, and no more.
+            _end_parent(tracked, name, "KILLED", say)
+        begun = (config.storage.root / name / "tune").exists()  # Else there is nothing to go on with.
+        say("interrupted" + (f"; go on with {_resuming(request.command, name)}" if begun else ""))
+        raise
+    except BaseException:
+        with on_signal(lambda: None):
+            _end_parent(tracked, name, "FAILED", say)
+        raise
 
 
 def _fit(
@@ -114,19 +140,10 @@ def _fit(
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             ),
         )
-    try:
-        with tune_stops_on_signal() as interruption:
-            results = fit(tuner, restored, say, interruption)
-        if interruption.requested:
-            raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        _end_parent(tracked, name, "KILLED", say)
-        if (folder / "tune").exists():  # Else no trial had begun.
-            say(f"interrupted; go on with {_resuming(request.command, name)}")
-        raise
-    except BaseException:
-        _end_parent(tracked, name, "FAILED", say)
-        raise
+    with tune_stops_on_signal() as interruption:
+        results = fit(tuner, restored, say, interruption)
+    if interruption.requested:
+        raise KeyboardInterrupt
     outcome = SweepOutcome.of(results, name, folder, tracked, config.tracking.experiment)
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {
@@ -134,7 +151,8 @@ def _fit(
         "num_trials": outcome.num_trials,
         "num_failed": outcome.num_failed,
     }
-    _end_parent(tracked, name, "FAILED" if outcome.num_failed else "FINISHED", say, summary, best_tags)
+    with held():
+        _end_parent(tracked, name, "FAILED" if outcome.num_failed else "FINISHED", say, summary, best_tags)
     metrics = [results[index].metrics or {} for index in range(len(results))]
     refusals = [values["refusal"] for values in metrics if values.get("refusal")]
     if refusals and outcome.best_accuracy is None:
