@@ -1,7 +1,7 @@
 """The signals that end a command: Ctrl-C, SIGTERM, and SIGHUP of a terminal that is gone.
 
 `cli/main.py` hears them from its first line on. A part of a command that ends more tidily than by
-KeyboardInterrupt says how (`on_signal`), for as long as it lasts. What is ignored when we are started, as
+`Interrupted` says how (`on_signal`), for as long as it lasts. What is ignored when we are started, as
 SIGHUP under nohup and SIGINT in a script's background job, stays ignored.
 """
 
@@ -23,10 +23,18 @@ _HANG_UP = getattr(signal, "SIGHUP", None)
 Handler = Callable[[int, FrameType | None], object]
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal asks for the end.
+
+    After KeyboardInterrupt itself Python forgets the exit code, if it came while C code ran Python code.
+    """
+
+
 class _Heard:
-    """When a signal was last heard."""
+    """When a signal was last heard, and whether one ended the command."""
 
     at = -REPEAT_SECONDS
+    interrupted = False
 
     def again(self) -> bool:
         """Whether the signal that has just come belongs to the one before it."""
@@ -41,15 +49,22 @@ _heard = _Heard()
 
 
 def hear_until_exit() -> None:
-    """From now on let a signal say so, and raise KeyboardInterrupt."""
+    """From now on let a signal say so, and raise Interrupted."""
+    _heard.interrupted = False
 
     def handle(number: int, _: FrameType | None) -> None:
         if not _heard.again():
+            _heard.interrupted = True
             print("interrupted", file=sys.stderr, flush=True)
-            raise KeyboardInterrupt
+            raise Interrupted
 
     for number in _not_ignored():
         signal.signal(number, handle)
+
+
+def was_interrupted() -> bool:
+    """Whether a signal that nobody else heard asked for the end: other errors may have come of it."""
+    return _heard.interrupted
 
 
 def leave_to_system() -> None:
@@ -73,43 +88,54 @@ def handled(handle: Handler) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let a signal raise KeyboardInterrupt, and nothing else: who catches it finds the words."""
+    """Let a signal raise Interrupted, and nothing else: who catches it finds the words."""
 
-    def handle(number: int, _: FrameType | None) -> None:
-        if not _heard.again():
-            raise KeyboardInterrupt
+    def interrupt() -> None:
+        raise Interrupted
 
-    with handled(handle):
+    with on_signal(interrupt):
         yield
 
 
 @contextmanager
 def on_signal(first: Callable[[], object]) -> Iterator[None]:
-    """Let the first signal call `first`, and a later one raise KeyboardInterrupt.
+    """Let the first signal call `first`, and a later one raise Interrupted; so may `first`.
 
-    SIGHUP is never the second: of a terminal that closes, the kernel tells it, and the shell once more.
+    Once that is raised the block ends with it, though where code cannot be interrupted, as in the middle of
+    an import or of an object's removal, another error is made of it, or it is dropped. SIGHUP is never the
+    second: of a terminal that closes, the kernel tells, and the shell once more.
     """
-    asked = False
+    asked = interrupted = False
 
     def handle(number: int, _: FrameType | None) -> None:
-        nonlocal asked
-        if _heard.again():
+        nonlocal asked, interrupted
+        if _heard.again() or (asked and number == _HANG_UP):
             return
-        if not asked:
+        try:
+            if asked:
+                raise Interrupted
             asked = True
             first()
-        elif number != _HANG_UP:
-            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            interrupted = True
+            raise
 
-    with handled(handle):
-        yield
+    try:
+        with handled(handle):
+            yield
+    except Exception as error:
+        if interrupted:
+            raise Interrupted from error
+        raise
+    if interrupted:
+        raise Interrupted
 
 
 @contextmanager
 def held() -> Iterator[None]:
     """Hold a signal back until the block has ended, so that what it begins is known to who must end it.
 
-    A later one raises KeyboardInterrupt at once.
+    A later one raises Interrupted at once.
     """
     noted, at = 0, 0.0
 
@@ -118,7 +144,8 @@ def held() -> Iterator[None]:
         if not noted:
             noted, at = number, time.monotonic()
         elif number != _HANG_UP and time.monotonic() - at >= REPEAT_SECONDS:
-            raise KeyboardInterrupt
+            noted = 0
+            raise Interrupted
 
     try:
         with handled(handle):

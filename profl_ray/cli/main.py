@@ -24,13 +24,18 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         sys.exit(130)
-    except SystemExit as end:
-        if end.code or not (reason := undelivered()):
+    except Exception:
+        if not signals.was_interrupted():
             raise
-        print(f"error: cannot write to standard output: {reason}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(130)
+    except SystemExit as end:
+        if end.code or not undelivered():
+            raise
     finally:
         signals.leave_to_system()
+    if reason := undelivered():
+        print(f"error: cannot write to standard output: {reason}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _run() -> None:

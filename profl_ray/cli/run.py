@@ -10,7 +10,7 @@ from uuid import uuid4
 import typer
 
 from profl_ray.cli.options import Json, Overrides, Recipe, print_json
-from profl_ray.signals import on_signal
+from profl_ray.signals import Interrupted, on_signal
 
 if TYPE_CHECKING:
     from profl_ray.cli.console import RunView
@@ -70,7 +70,7 @@ def _run_here(config: "ExperimentConfig", identity: "RunIdentity", view: "RunVie
 
     def stop() -> None:
         if driver is None:
-            raise KeyboardInterrupt
+            raise Interrupted
         driver.stop()
 
     with stop_on_signal(stop):
@@ -83,13 +83,13 @@ def _run_here(config: "ExperimentConfig", identity: "RunIdentity", view: "RunVie
 def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
     """Let the first Ctrl-C, SIGTERM or SIGHUP end the run after the current round, and a second one at once.
 
-    `stop` may raise KeyboardInterrupt where there is no round to wait for.
+    `stop` may raise Interrupted where there is no round to wait for.
     """
 
     def first() -> None:
         try:
             stop()
-        except KeyboardInterrupt:
+        except Interrupted:
             print("interrupted", file=sys.stderr, flush=True)
             raise
         print("stopping after this round; everything is saved", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from profl_ray.signals import on_signal
+from profl_ray.signals import Interrupted, on_signal
 
 
 class Interruption:
@@ -18,12 +18,12 @@ class Interruption:
     def between_fits(self) -> None:
         """Forget the listener of a Tune that has ended, so that a signal now ends the sweep at once.
 
-        Raises KeyboardInterrupt if there was one already.
+        Raises Interrupted if there was one already.
         """
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         if self.requested:
-            raise KeyboardInterrupt
+            raise Interrupted
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def tune_stops_on_signal() -> Iterator[Interruption]:
 
     def stop() -> None:
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune does not listen yet, or any more.
-            raise KeyboardInterrupt
+            raise Interrupted
         interruption.requested = True
         signal.raise_signal(signal.SIGUSR1)
 

@@ -10,7 +10,7 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.signals import held, interruptible, on_signal
+from profl_ray.signals import Interrupted, held, interruptible, on_signal
 from profl_ray.tracking import (
     RunWriter,
     Status,
@@ -143,7 +143,7 @@ def _fit(
     with tune_stops_on_signal() as interruption:
         results = fit(tuner, restored, say, interruption)
     if interruption.requested:
-        raise KeyboardInterrupt
+        raise Interrupted
     outcome = SweepOutcome.of(results, name, folder, tracked, config.tracking.experiment)
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {
