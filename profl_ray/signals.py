@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a command."""
@@ -160,6 +161,29 @@ def uninterrupted() -> Iterator[None]:
     """Ignore the signals while we clean up (bounded by the clean-up's own time limits)."""
     with handled(signal.SIG_IGN):  # type: ignore[arg-type]
         yield
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Keep the handlers as they are while a library starts or ends that would set its own.
+
+    Ray's of SIGTERM waits for the work of a node to end, and then exits as after a failure.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    set_handler = signal.signal
+
+    def keep(number: int, handler: Any) -> Any:
+        return signal.getsignal(number) if number in ENDING else set_handler(number, handler)
+
+    signal.signal = keep  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        signal.signal = set_handler
+        for number in _not_ignored():  # Where native code has set one, Python does not know.
+            signal.signal(number, signal.getsignal(number))
 
 
 def _not_ignored() -> list[signal.Signals]:

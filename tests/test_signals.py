@@ -85,6 +85,14 @@ def test_nothing_interrupts_a_clean_up():
             signal.raise_signal(number)
 
 
+def test_a_library_that_starts_sets_no_handlers():
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)
+    with signals.handlers_kept():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+        signal.signal(signal.SIGUSR1, before[1])
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)) == before
+
+
 def test_what_is_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -13,6 +13,8 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # The client actors are the work of this machine: the lowest priority would starve them.
     "RAY_worker_niceness": "0",
+    # Its native handler answers SIGTERM with a stack and an abort; ours ends in order (`signals`).
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
 }
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from profl_ray.fleet.environment import on_cluster
-from profl_ray.fleet.ray_signals import handlers_kept
-from profl_ray.signals import children_apart
+from profl_ray.signals import children_apart, handlers_kept
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 from profl_ray.config import ExperimentConfig
@@ -24,7 +25,7 @@ from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
 from profl_ray.tuning.request import SweepRequest, base_config, check_resources, check_trainable
 from profl_ray.tuning.space import decode
-from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked, begun_sweep, keep_sweep
 
 MAX_TRIAL_FAILURES = 3
 
@@ -63,12 +64,14 @@ def _ended_in_order(
     except KeyboardInterrupt:
         with on_signal(lambda: None):  # That much patience is asked for, and no more.
             _end_parent(tracked, name, "KILLED", say)
+            _end_trials(tracked, config.storage.root / name / TRIALS)
         begun = (config.storage.root / name / "tune").exists()  # Else there is nothing to go on with.
         say("interrupted" + (f"; go on with {_resuming(request.command, name)}" if begun else ""))
         raise
     except BaseException:
         with on_signal(lambda: None):
             _end_parent(tracked, name, "FAILED", say)
+            _end_trials(tracked, config.storage.root / name / TRIALS)
         raise
 
 
@@ -83,7 +86,7 @@ def _fit(
     from ray import tune
 
     from profl_ray.tuning.search import make_scheduler, param_space, placement_group, search_algorithm
-    from profl_ray.tuning.trial import TRIALS, ProFLTrial, SweepContext
+    from profl_ray.tuning.trial import ProFLTrial, SweepContext
     from profl_ray.tuning.view import SweepView
 
     space = request.space
@@ -158,6 +161,18 @@ def _fit(
     if refusals and outcome.best_accuracy is None:
         raise UserError(f"none of the {outcome.num_trials} trials could be trained; the first: {refusals[0]}")
     return outcome
+
+
+def _end_trials(tracked: Tracked, folder: Path) -> None:
+    """Mark the runs of trials whose processes end with Ray, before they could say so themselves."""
+    if tracked.uri is None:
+        return
+    for path in folder.glob("*"):
+        trial = RunFolder(path)
+        if trial.exists and not end_waiting(
+            tracked.uri, str(trial.facts().get("mlflow_run_id")), also_running=True
+        ):
+            return  # The store does not answer.
 
 
 def _resuming(command: str, name: str) -> str:

@@ -16,7 +16,7 @@ from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, Status
 from profl_ray.tuning.space import SearchSpace, decode, trial_name
-from profl_ray.tuning.sweep_folder import Tracked
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +31,6 @@ SUB_MODELS, SPENT_ROUNDS, SPENT_BYTES = "sub_models", "round", "spent_bytes"
 """What a scheduler may weigh besides: which sub-models are grown, rounds and bytes so far."""
 STORE_PATIENCE_SECONDS = 300.0
 """How long a trial that begins, goes on or ends waits for an MLflow that is away."""
-TRIALS = "trials"
-"""In a sweep's folder: the trials' run folders."""
 
 
 @dataclass(frozen=True)
