@@ -37,13 +37,12 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     check_resources(request, config)
     check_trainable(request, config)
     name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
-    with ExitStack() as stack:
+    with ExitStack() as stack, interruptible():
         with held():  # Until it is known which run is to be ended.
             tracked = _begin_parent(request, config, name)
             stack.enter_context(_ended_in_order(request, config, name, tracked, say))
             keep_sweep(config.storage.root / name, request, config, tracked)
-        with interruptible():
-            return _fit(request, config, name, tracked, say, resume=False)
+        return _fit(request, config, name, tracked, say, resume=False)
 
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
