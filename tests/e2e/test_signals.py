@@ -20,6 +20,7 @@ SHORT = (
     "training.local_epochs=1",
     "evaluation.batch_size=90",
 )
+ONE = ("--search", "random", "--num-samples", "1", "fleet.backend=in_process", "strategy.profl.map_rounds=1")
 LONG = (
     *SHORT,
     "freezing.name=fixed_rounds",
@@ -60,7 +61,9 @@ def test_a_sweep_that_is_ended_while_it_is_set_up_ends_in_order(program, tmp_pat
 
 def test_a_signal_for_the_whole_group_leaves_ray_to_us(program, tmp_path):
     """As timeout(1) and a closing terminal send it."""
-    process = program.start("sweep", "freezing", *LONG, f"storage.root={tmp_path}", start_new_session=True)
+    process = program.start(
+        "sweep", "freezing", *ONE, *LONG, f"storage.root={tmp_path}", start_new_session=True
+    )
     read_until(process.stdout, "round ")
     os.killpg(process.pid, signal.SIGHUP)
     out, err = process.communicate(timeout=60)
@@ -111,15 +114,8 @@ def test_ctrl_c_that_ends_tee_too_stops_a_run_in_order(program, tmp_path):
 
 
 def test_a_sweep_goes_on_when_its_reader_has_left(program, tmp_path):
-    options = (
-        "--search",
-        "random",
-        "--num-samples",
-        "1",
-        "fleet.backend=in_process",
-        "freezing.max_rounds=2",
-    )
-    process = program.start("sweep", "freezing", *options, *SHORT, f"storage.root={tmp_path}")
+    settings = ("freezing.max_rounds=2", "freezing.min_rounds=1", "freezing.max_shrink_rounds=1")
+    process = program.start("sweep", "freezing", *ONE, *SHORT, *settings, f"storage.root={tmp_path}")
     read_until(process.stdout, "1 trials")
     process.stdout.close()  # As head does.
     err = process.stderr.read()
