@@ -52,7 +52,9 @@ def run(
         else:
             from profl_ray.fleet.ray_driver import run_on_ray
 
-            summary = run_on_ray(config, identity, lambda: view.begin(name), view.show, stop_on_signal)
+            summary = run_on_ray(
+                config, identity, lambda: view.begin(name), view.show, stop_on_signal, view.say
+            )
     view.end(summary, uri)
     if json:
         print_json(summary)

@@ -1,6 +1,6 @@
 """Tune's tuner for the trials of a sweep that have not ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ray import tune
@@ -38,8 +38,7 @@ def make_tuner(
     """
     assert request.scheduler is not None, "the request is resolved"
     space, folder = request.space, trials.folder
-    nodes: Sequence[Mapping[str, float]] = alive_nodes()
-    context = SweepContext(config, space, folder, tracked, nodes)
+    context = SweepContext(config, space, folder, tracked, alive_nodes())
     noted, settings = trials.noted(), trials.settings()
     algorithm = search_algorithm(
         space, trials.planned, trials.notes, config.seed, trials.num_trials, request.max_concurrent
