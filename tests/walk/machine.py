@@ -1,6 +1,6 @@
 """A machine of its own for a walk: network, processes, /tmp, /mnt, /srv and host names; all gone at its end.
 
-So commands stand as they are on the pages, with their ports and paths, beside whatever else runs on this computer.
+So commands stand as they are on the pages, with their ports and paths, beside whatever else runs here.
 """
 
 import os
@@ -23,8 +23,8 @@ HOSTS = "127.0.0.1 localhost head mlflow\n"
 SHELL_MARK = "--norc"
 """By this the shells of terminals are known among the processes."""
 
-_LEFT_OUT = (".git", ".venv", "runs", "__pycache__", "*.egg-info", ".pytest_cache", ".mypy_cache")
-_LEFT_OUT += (".ruff_cache", ".hypothesis", "build", "dist")
+_LEFT_OUT: tuple[str, ...] = (".git", ".venv", "runs", "__pycache__", "*.egg-info", "build", "dist")
+_LEFT_OUT += (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")
 _APART = ["--net", "--mount", "--pid"]
 
 
@@ -46,7 +46,7 @@ class Machine:
         first = self._child.stdout.readline()
         if first != "up\n":
             raise AssertionError(f"the machine did not start: {first}{self._child.communicate()[0]}")
-        self._space = os.readlink(f"/proc/{self._child.pid}/ns/pid_for_children")
+        self._space = _link(f"/proc/{self._child.pid}/ns/pid_for_children")
         [self._first] = [process.pid for process in running() if process.parent == self._child.pid]
         self._own = self._processes()
         return self
@@ -74,7 +74,7 @@ class Machine:
         return [command for command in commands if command and SHELL_MARK not in command]
 
     def _processes(self) -> set[int]:
-        return {process.pid for process in running() if _space_of(process.pid) == self._space}
+        return {process.pid for process in running() if _link(f"/proc/{process.pid}/ns/pid") == self._space}
 
 
 @cache
@@ -88,11 +88,13 @@ def missing() -> str:
 
 @cache
 def installed_place() -> Path:
-    """Return the folder of the project that this environment has installed, as a script in it would find it."""
+    """Return the folder of the project that scripts of this environment import from."""
     asked = [sys.executable, "-I", "-c", "import profl_ray; print(profl_ray.__file__)"]
     said = subprocess.run(asked, cwd="/", capture_output=True, text=True, check=True).stdout
     place = Path(said.strip()).parents[1]
-    assert (place / "pyproject.toml").is_file(), f"{place}: a walk needs an editable install (pip install -e .)"
+    assert (place / "pyproject.toml").is_file(), (
+        f"{place}: a walk needs an editable install (pip install -e .)"
+    )
     return place
 
 
@@ -100,9 +102,9 @@ def _user() -> list[str]:
     return [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
 
 
-def _space_of(pid: int) -> str:
+def _link(path: str) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/ns/pid")
+        return str(Path(path).readlink())
     except OSError:  # another user's, or gone
         return ""
 

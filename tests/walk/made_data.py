@@ -1,4 +1,4 @@
-"""Write made-up images where a walk needs Fashion-MNIST's files: right in form and number, meaningless in content.
+"""Write made-up images where a walk needs Fashion-MNIST's files: right in form, without meaning.
 
 Usage: made_data.py FOLDER
 """

@@ -21,7 +21,23 @@ PAGES = (
 """Every page that a newcomer types commands from."""
 
 PROGRAMS = frozenset(
-    "aws docker gcloud helm kubectl kill make mlflow openssl pip profl-ray python ray source ssh".split()
+    {
+        "aws",
+        "docker",
+        "gcloud",
+        "helm",
+        "kubectl",
+        "kill",
+        "make",
+        "mlflow",
+        "openssl",
+        "pip",
+        "profl-ray",
+        "python",
+        "ray",
+        "source",
+        "ssh",
+    }
 )
 """What a piece of prose between back quotes begins with if it is a command."""
 

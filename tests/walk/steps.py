@@ -1,5 +1,6 @@
 """What the register can say of a command."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -7,10 +8,10 @@ from dataclasses import dataclass, field
 class Walked:
     """The command is run, as it stands on the page, as a step of the named walk.
 
-    Whatever is not as it stands is said here: `beside` are programs that other machines would run (with what they
-    show when they are up), each in a terminal of its own until the walk's end; `given` runs before it (what the reader
-    has, or has done); `fill` puts in what the reader replaces (a value, or `Seen`); `more` is put behind it to
-    make it short.
+    Whatever is not as it stands is said here: `beside` are programs that other machines would run (with what
+    they show when they are up), each in a terminal of its own until the walk's end; `given` runs before it
+    (what the reader has, or has done); `fill` puts in what the reader replaces (a value, or `Seen`); `more` is put
+    behind it to make it short.
     """
 
     text: str
@@ -18,7 +19,7 @@ class Walked:
     terminal: int = 1
     beside: tuple[tuple[str, str], ...] = ()
     given: tuple[str, ...] = ()
-    fill: dict[str, "str | Seen"] = field(default_factory=dict)
+    fill: Mapping[str, "str | Seen"] = field(default_factory=dict)
     more: str = ""
     until: str = ""
     """A regular expression: once it shows this, Ctrl-C is pressed."""

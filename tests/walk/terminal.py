@@ -55,7 +55,9 @@ class Terminal:
     @property
     def text(self) -> str:
         """Everything shown so far, without colours and cursor movements."""
-        return _CONTROL.sub("", self._shown.decode(errors="replace")).replace("\r\n", "\n").replace("\r", "\n")
+        return (
+            _CONTROL.sub("", self._shown.decode(errors="replace")).replace("\r\n", "\n").replace("\r", "\n")
+        )
 
     def type(self, command: str) -> None:
         """Start a command."""

@@ -8,7 +8,18 @@ def texts(*lines: str) -> list[tuple[int, str]]:
 
 
 def test_fences_and_indented_blocks_are_read_line_by_line() -> None:
-    page = ("Words.", "", "```", "make demo", "```", "", "    ls runs   # what is there", "", "    pwd", "Words.")
+    page = (
+        "Words.",
+        "",
+        "```",
+        "make demo",
+        "```",
+        "",
+        "    ls runs   # what is there",
+        "",
+        "    pwd",
+        "Words.",
+    )
     assert texts(*page) == [(4, "make demo"), (7, "ls runs"), (9, "pwd")]
 
 
@@ -24,7 +35,10 @@ def test_what_a_program_prints_and_other_languages_are_no_commands() -> None:
 
 
 def test_prose_and_tables_have_commands_between_back_quotes() -> None:
-    page = ("| stop | `ray job stop JOB`, or `Ctrl-C x` |", "Type `profl-ray ui` or `make`; `ray start` is a name.")
+    page = (
+        "| stop | `ray job stop JOB`, or `Ctrl-C x` |",
+        "Type `profl-ray ui` or `make`; `ray start` is a name.",
+    )
     assert texts(*page) == [(1, "ray job stop JOB"), (2, "profl-ray ui")]
 
 

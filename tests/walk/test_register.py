@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from typing import TypeVar
 
 import pytest
 import typer
@@ -10,19 +11,21 @@ from profl_ray.cli.main import app
 
 from .pages import NAMES, PAGES, ROOT, commands
 from .register import REGISTER, WALKS, entries
-from .steps import AsIn, Elsewhere, Entry, Walked
+from .steps import AsIn, Elsewhere, Walked
 
+Kind = TypeVar("Kind", Walked, AsIn, Elsewhere)
 ALL = [(page, entry) for page in REGISTER for group in REGISTER[page] for entry in entries(group)]
 OURS = re.compile(r"^(?:profl-ray|.*\bpython -m profl_ray) (.*)")
 
 
-def of_kind(kind: type[Entry]) -> list[tuple[str, Entry]]:
+def of_kind(kind: type[Kind]) -> list[tuple[str, Kind]]:
     return [(page, entry) for page, entry in ALL if isinstance(entry, kind)]
 
 
 def flags_are_known(words: list[str]) -> None:
     """Parse a command of ours without running it; raises a click.UsageError if it would be refused."""
     command = typer.main.get_command(app)
+    assert hasattr(command, "resolve_command")
     with command.make_context("profl-ray", list(words)) as outer:
         name, found, rest = command.resolve_command(outer, words)
         asked = found.make_context(name, list(rest), parent=outer)

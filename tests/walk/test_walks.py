@@ -1,4 +1,4 @@
-"""The walks: the pages' commands as they stand, typed into terminals of a fresh machine, one after another."""
+"""The walks: the pages' commands as they stand, typed into terminals of a fresh machine."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,7 @@ def test_a_step_that_fails_says_where_and_what_it_showed(walker: Walker) -> None
 @needs_a_machine
 def test_what_is_left_running_is_noticed(walker: Walker) -> None:
     text = "(sleep 100 &)"
-    with pytest.raises(AssertionError, match="left running .*sleep 100"):
+    with pytest.raises(AssertionError, match=r"left running .*sleep 100"):
         walker.walk([Step(Command("page.md", 1, text), Walked(text, walk="none"))], grace_seconds=0.5)
 
 

@@ -109,7 +109,11 @@ class Walker:
         return words
 
     def _seen(self, step: Step, value: Seen) -> str:
-        found = [match for terminal in self._terminals.values() for match in re.findall(value.pattern, terminal.text)]
+        found = [
+            match
+            for terminal in self._terminals.values()
+            for match in re.findall(value.pattern, terminal.text)
+        ]
         if not found:
             raise _failure(step, step.command.text, f"nothing before it showed {value.pattern!r}", "")
         return str(found[-1])
@@ -124,4 +128,6 @@ class Walker:
 
 def _failure(step: Step, words: str, what: str, shown: str) -> Failed:
     tail = "\n".join(f"    {line}" for line in shown.rstrip().splitlines()[-20:])
-    return Failed(f"{step.command.place}: {step.command.text}\n  ran: {words}\n  {what}; its last lines:\n{tail}")
+    return Failed(
+        f"{step.command.place}: {step.command.text}\n  ran: {words}\n  {what}; its last lines:\n{tail}"
+    )

@@ -1,8 +1,10 @@
-"""The folders of clusters/ that need other machines: their files and job lines are checked by tests/clusters."""
+"""The folders of clusters/ that need other machines; tests/clusters checks their files and job lines."""
 
 from ..steps import Elsewhere, Entry, Walked
 
-_SUBMIT = "ray job submit --address http://localhost:8265 --working-dir . -- python -m profl_ray sweep freezing "
+_SUBMIT = (
+    "ray job submit --address http://localhost:8265 --working-dir . -- python -m profl_ray sweep freezing "
+)
 _ON_CLOUD = "storage.root=/mnt/shared/runs tracking.uri=http://CHANGE-ME-MLFLOW:5000"
 _JOB = "the overrides are loaded by tests/clusters/test_readmes.py, its twin of clusters/docker is walked"
 
@@ -27,14 +29,14 @@ def _all(reason: str, *texts: str) -> list[Entry]:
 
 
 def _launcher(reason: str, file: str) -> list[Entry]:
-    return _all(
-        reason, f"ray up {file}", f"ray exec {file} 'ray status'", f"ray dashboard {file}"
-    )
+    return _all(reason, f"ray up {file}", f"ray exec {file} 'ray status'", f"ray dashboard {file}")
 
 
 _AWS = "needs an account at Amazon"
 _GOOGLE = "needs an account at Google"
-_HOSTS = "needs hosts with Docker; tests/clusters/test_walk.py has `ray up` and `ray down` with a recording ssh"
+_HOSTS = (
+    "needs hosts with Docker; tests/clusters/test_walk.py has `ray up` and `ray down` with a recording ssh"
+)
 _KUBERNETES = "needs Kubernetes; the objects are checked by tests/clusters"
 
 PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
@@ -102,7 +104,8 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             "-o jsonpath='{.data.auth_token}' | base64 -d)\"",
         ),
         Elsewhere(
-            f"{_SUBMIT}storage.root=/mnt/shared/runs tracking.uri=http://mlflow:5000", f"{_KUBERNETES}; {_JOB}"
+            f"{_SUBMIT}storage.root=/mnt/shared/runs tracking.uri=http://mlflow:5000",
+            f"{_KUBERNETES}; {_JOB}",
         ),
         Elsewhere("kubectl delete -k clusters/kuberay", _KUBERNETES),
     ],

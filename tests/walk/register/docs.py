@@ -103,7 +103,8 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
         ),
         Walked("ray job stop JOB", walk="a cluster", terminal=3, fill={"JOB": _JOB}, shows="stopped"),
         Walked(
-            "profl-ray submit --address http://head:8265 sweep freezing --resume SWEEP storage.root=... tracking.uri=...",
+            "profl-ray submit --address http://head:8265 "
+            "sweep freezing --resume SWEEP storage.root=... tracking.uri=...",
             walk="a cluster",
             terminal=3,
             fill={"SWEEP": _SWEEP, "storage.root=...": "storage.root=/mnt/shared/runs", **_OWN_URI},
@@ -132,11 +133,14 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
     ],
     "docs/clusters.md": [
         Elsewhere("make test-fast", "it is what runs this, too"),
+        Elsewhere("make walk", "it is what runs this"),
         Elsewhere("make cluster-test", "a suite of its own, of 5 minutes"),
     ],
     "docs/reading-results.md": [
         AsIn("make ui", "README.md"),
-        Walked("profl-ray ui", walk="demo", given=("source .venv/bin/activate",), until=r"http://127.0.0.1:5000"),
+        Walked(
+            "profl-ray ui", walk="demo", given=("source .venv/bin/activate",), until=r"http://127.0.0.1:5000"
+        ),
         Walked(
             "profl-ray run config.yaml storage.root=runs",
             walk="use it",

@@ -5,6 +5,8 @@ from .docs import MLFLOW
 from .short import SHORT_SWEEP
 
 _UP = "Ray runtime started"
+_RAY_ENDS = (0, 1)
+"""What `ray start --block` says after Ctrl-C: "Aborted!" and 1 while it is not yet waiting."""
 _SUBMIT = "ray job submit --address http://127.0.0.1:8265 --working-dir . -- "
 _JOB = {"JOB": Seen(r"Job '(\w+)' succeeded")}
 _DOCKER = "needs Docker; the files are checked by tests/clusters"
@@ -18,7 +20,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             walk="by hand",
             given=("source .venv/bin/activate",),
         ),
-        Walked("clusters/local/head.sh", walk="by hand", until=_UP),
+        Walked("clusters/local/head.sh", walk="by hand", until=_UP, ends=_RAY_ENDS),
         AsIn("clusters/local/nodes.sh 2", "docs/getting-started.md"),
         Walked(
             "CPUS=2 PORT=7000 DASHBOARD_PORT=8300 clusters/local/nodes.sh 3",
@@ -31,6 +33,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             given=("echo $RAY_AUTH_TOKEN > /tmp/token",),
             until=_UP,
             stays=True,
+            ends=_RAY_ENDS,
         ),
         Walked(
             "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=...",
@@ -50,6 +53,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             terminal=2,
             until=_UP,
             stays=True,
+            ends=_RAY_ENDS,
         ),
         Walked(
             "mlflow server --host 10.0.0.1 --port 5000 --backend-store-uri sqlite:////srv/mlflow/mlflow.db "
@@ -76,12 +80,15 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
         ),
         Walked("ray job stop JOB", walk="by hand", terminal=4, fill=_JOB),
         Walked("ray job status JOB", walk="by hand", terminal=4, fill=_JOB, shows="SUCCEEDED|succeeded"),
-        Elsewhere("kill PID", "the other way to do what Ctrl-C does; tests/clusters/test_scripts.py sends SIGTERM"),
+        Elsewhere(
+            "kill PID", "the other way to do what Ctrl-C does; tests/clusters/test_scripts.py sends SIGTERM"
+        ),
     ],
     "clusters/docker/README.md": [
         Elsewhere("docker build -f clusters/docker/Dockerfile -t profl-ray:0.1.0-cuda .", _DOCKER),
         Elsewhere(
-            "docker build -f clusters/docker/Dockerfile -t profl-ray:0.1.0-cpu --build-arg TORCH_INDEX=ADDRESS .",
+            "docker build -f clusters/docker/Dockerfile -t profl-ray:0.1.0-cpu "
+            "--build-arg TORCH_INDEX=ADDRESS .",
             _DOCKER,
         ),
         Elsewhere("pip install --editable . --requirement clusters/docker/requirements.txt", "installs"),

@@ -1,6 +1,6 @@
 """README.md."""
 
-from ..steps import AsIn, Elsewhere, Entry, Seen, Walked
+from ..steps import Elsewhere, Entry, Seen, Walked
 from .short import SHORT_RESNET, SHORT_SWEEP
 
 _ON_CLUSTER = (
@@ -20,6 +20,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
         Walked("make ui", walk="demo", until=r"http://127.0.0.1:5000"),
         Elsewhere("make test", "it is what runs this, too"),
         Elsewhere("make test-fast", "it is what runs this, too"),
+        Elsewhere("make walk", "it is what runs this"),
         (
             Walked("source .venv/bin/activate", walk="one experiment"),
             Walked("source .venv/bin/activate", walk="use it"),
@@ -78,7 +79,9 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
                 shows="wrote report.html",
             ),
             Walked(
-                "profl-ray report --output report.html --figures figures", walk="use it", shows="wrote report.html"
+                "profl-ray report --output report.html --figures figures",
+                walk="use it",
+                shows="wrote report.html",
             ),
         ),
         Walked(

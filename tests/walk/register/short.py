@@ -1,8 +1,6 @@
 """What is put behind commands that would take long, so that they go the same way in less time."""
 
-SHORT = (
-    "freezing.min_rounds=2 freezing.max_rounds=2 freezing.max_shrink_rounds=2 strategy.profl.map_rounds=1"
-)
+SHORT = "freezing.min_rounds=2 freezing.max_rounds=2 freezing.max_shrink_rounds=2 strategy.profl.map_rounds=1"
 
 SHORT_SWEEP = f"{SHORT} strategy.rounds=3 data.images_per_device=20"
 
