@@ -10,8 +10,8 @@ class Walked:
 
     Whatever is not as it stands is said here: `beside` are programs that other machines would run (with what
     they show when they are up), each in a terminal of its own until the walk's end; `given` runs before it
-    (what the reader has, or has done); `fill` puts in what the reader replaces (a value, or `Seen`); `more` is put
-    behind it to make it short.
+    (what the reader has, or has done); `fill` puts in what the reader replaces (a value, or `Seen`);
+    `more` is put behind it to make it short.
     """
 
     text: str
