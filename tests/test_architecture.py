@@ -23,6 +23,7 @@ ROOMS = [
     "profl_ray.federation",
     "profl_ray.models",
     "profl_ray.config",
+    "profl_ray.environment",
     "profl_ray.secrecy",
     "profl_ray.randomness",
     "profl_ray.provenance",
@@ -65,6 +66,17 @@ def test_imports_go_down(path):
             assert room in ("profl_ray.tuning", "profl_ray.fleet", "profl_ray.launch"), f"{room} imports ray"
         if package == "mlflow":
             assert room == "profl_ray.tracking", f"{room} imports mlflow"
+
+
+def test_rooms_that_import_ray_make_the_environment_right_first():
+    for path in SOURCES:
+        room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        if room is not None and "ray" in {module.partition(".")[0] for module in imports_of(path)}:
+            text = (ROOT / room.replace(".", "/") / "__init__.py").read_text()
+            before, called, _ = text.partition("\nprepare_environment()")
+            assert called, f"{room} imports ray, and does not prepare the environment"
+            imports = [line for line in before.splitlines() if line.startswith(("import ", "from "))]
+            assert imports == ["from profl_ray.environment import prepare_environment"], room
 
 
 def test_files_stay_small():

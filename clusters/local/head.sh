@@ -12,6 +12,11 @@ export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # otherwise ending a busy head ta
 if [[ "$ip" == 127.0.0.1 ]]; then
   export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 # otherwise Ray listens on the outer address as well
 fi
+unset RAY_ADDRESS RAY_API_SERVER_ADDRESS RAY_REDIS_ADDRESS # of another cluster
+temporary="${TMPDIR:-/tmp}"
+if [[ -z "${RAY_TMPDIR:-}" && ${#temporary} -gt 38 ]]; then
+  export RAY_TMPDIR=/tmp # sockets lie below it, and their paths may have 107 bytes
+fi
 exec ray start --head --block --node-ip-address "$ip" --port "${PORT:-6379}" \
   --dashboard-host 127.0.0.1 --dashboard-port "${DASHBOARD_PORT:-8265}" \
   --min-worker-port 0 --max-worker-port 0 --disable-usage-stats "$@"

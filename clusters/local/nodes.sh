@@ -15,8 +15,13 @@ dashboard_port="${DASHBOARD_PORT:-8265}"
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0
 export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 # otherwise ending a busy node takes 30 s
 unset RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER
+unset RAY_ADDRESS RAY_API_SERVER_ADDRESS RAY_REDIS_ADDRESS # of another cluster
 
-folder="$(mktemp -d "${TMPDIR:-/tmp}/nodes-XXXXXX")" # short: it is part of the sockets' paths
+temporary="${TMPDIR:-/tmp}"
+if ((${#temporary} > 26)); then
+  temporary=/tmp # sockets lie below it, and their paths may have 107 bytes
+fi
+folder="$(mktemp -d "$temporary/nodes-XXXXXX")"
 pids=()
 
 finish() {
@@ -59,9 +64,14 @@ fail() {
 
 # await NAME NUMBER: until the node says that it is up.
 await() {
-  local pid="${pids[$2]}"
+  local pid="${pids[$2]}" since="$SECONDS"
   until grep -qs "Ray runtime started" "$folder/$1"; do
     kill -0 "$pid" 2>/dev/null || fail "$1"
+    if ((SECONDS - since > ${START_SECONDS:-120})); then
+      echo "nodes.sh: $1 is not up after ${START_SECONDS:-120} s:" >&2
+      tail -n 5 "$folder/$1" >&2
+      exit 1
+    fi
     sleep 0.5
   done
 }

@@ -1,13 +1,13 @@
 """The command line: `profl-ray` and `python -m profl_ray`. Thin: every command is a call into a room."""
 
 import errno
-import os
 import sys
 
 import typer
 
 from profl_ray import __version__
 from profl_ray.cli import compare, demo, doctor, memory, report, run, status, submit, sweep
+from profl_ray.environment import prepare_environment
 from profl_ray.errors import Unaffordable, UserError
 
 app = typer.Typer(
@@ -52,9 +52,7 @@ def _options(
 
 def main() -> None:
     """Run the command line. A user's mistake is one line on standard error and exit code 2."""
-    # Before torch is imported by a command: one thread per worker, and no telemetry.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    prepare_environment()
     try:
         app()
     except UserError as error:

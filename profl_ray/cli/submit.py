@@ -1,14 +1,17 @@
 """`profl-ray submit`: one of our commands as a job on a cluster."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from profl_ray.launch.jobs import Jobs
 
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""Of the click that Typer brings: what a command says of arguments that it does not take."""
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 
 
@@ -39,6 +42,9 @@ def submit(
     follow: Annotated[
         str | None, typer.Option(metavar="JOB", help="Send nothing: follow a job that was sent before.")
     ] = None,
+    stop: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Send nothing: stop a job; what it computed is saved.")
+    ] = None,
 ) -> None:
     """Send one of profl-ray's commands to a Ray cluster, follow it, and exit as it does.
 
@@ -49,11 +55,13 @@ def submit(
     from profl_ray.launch.jobs import Jobs
     from profl_ray.launch.request import job_request
 
-    if bool(command) == bool(follow):
-        raise UserError("submit: give a command to send, or --follow JOB")
+    if sum(map(bool, (command, follow, stop))) != 1:
+        raise UserError("submit: give a command to send, or --follow JOB, or --stop JOB")
+    if stop is not None:
+        raise typer.Exit(0 if _stop(Jobs(address), stop) else 1)
     if follow is not None:
-        jobs = Jobs(address)
-        raise typer.Exit(_follow(jobs, follow, stop_on_interrupt))
+        raise typer.Exit(_follow(Jobs(address), follow, stop_on_interrupt))
+    _check_arguments(command or ())
     request = job_request(command or (), env or (), None if installed else working_dir.absolute())
     jobs = Jobs(address)
     for note in request.notes:
@@ -70,29 +78,79 @@ def submit(
 def _follow(jobs: "Jobs", job: str, stop_on_interrupt: bool) -> int:
     from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
 
+    output = _Output()
     try:
         with sigterm_as_interrupt():
-            code = jobs.follow(job, _write)
+            code = jobs.follow(job, output.write)
+        output.end()
     except KeyboardInterrupt:
         if stop_on_interrupt:
-            _say(f"stopping job {job}; what it has computed is saved")
             with uninterrupted():
-                ended = jobs.stop(job)
-            _say(
-                f"job {job} is stopped"
-                if ended
-                else f"job {job} has not ended yet; `ray job status {job}` tells"
-            )
+                _stop(jobs, job)
         else:
-            _say(f"job {job} goes on; follow it with --follow {job}, stop it with: ray job stop {job}")
+            again = f"profl-ray submit --address {jobs.address}"
+            _say(f"job {job} goes on; follow it with: {again} --follow {job}")
+            _say(f"stop it with: {again} --stop {job}")
         return 130
     _say(f"job {job}: {jobs.status(job).lower()}, exit code {code}")
     return code
 
 
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def _stop(jobs: "Jobs", job: str) -> bool:
+    """Stop a job, and say whether it has ended."""
+    _say(f"stopping job {job}; what it has computed is saved")
+    ended = jobs.stop(job)
+    again = f"profl-ray submit --address {jobs.address} --follow {job}"
+    _say(f"job {job} is stopped" if ended else f"job {job} has not ended yet; follow it with: {again}")
+    return ended
+
+
+def _check_arguments(command: Sequence[str]) -> None:
+    """Raise UserError for arguments that the command does not take: out there it would only say so itself.
+
+    `--help` is answered here.
+    """
+    from typer.main import get_command
+
+    from profl_ray.cli.main import app
+    from profl_ray.errors import UserError
+    from profl_ray.launch.request import known_command
+
+    name = known_command(command)
+    try:
+        commands: Any = get_command(app)
+        commands.commands[name].make_context(name, list(command[1:]))
+    except USAGE_ERROR as error:
+        raise UserError(
+            f"submit {name}: {error.format_message().rstrip('.')} (options of submit itself come before the "
+            "command)"
+        ) from error
+
+
+class _Output:
+    """Shows a job's output line by line as it comes, without what Ray says about the job."""
+
+    def __init__(self) -> None:
+        from profl_ray.launch.clutter import ClutterFilter
+
+        self._clutter = ClutterFilter()
+        self._begun = ""
+
+    def write(self, text: str) -> None:
+        """Take a piece of the output; a line that it leaves open waits for its end."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._show(f"{line}\n")
+
+    def end(self) -> None:
+        """Show what was left open."""
+        self._show(self._begun)
+
+    def _show(self, line: str) -> None:
+        shown = self._clutter(line)
+        if shown:
+            sys.stdout.write(shown)
+            sys.stdout.flush()
 
 
 def _say(text: str) -> None:

@@ -18,10 +18,11 @@ from profl_ray.doctor.system import system_findings
 from profl_ray.doctor.tracking import tracking_findings
 from profl_ray.doctor.upload import upload_findings
 from profl_ray.doctor.versions import code_findings, machine_findings, version_findings
+from profl_ray.environment import on_cluster
 from profl_ray.errors import unknown_name
 from profl_ray.federation.data_sets import DATA_SETS
-from profl_ray.fleet.environment import on_cluster
-from profl_ray.fleet.probe import Answer, NoCluster, ask_cluster, this_machine
+from profl_ray.fleet.probe import Answer, ask_cluster, this_machine
+from profl_ray.fleet.ray_session import NoRay
 from profl_ray.memory import NeedEstimator
 from profl_ray.models import find_family
 from profl_ray.server.experiment import need_estimator
@@ -63,8 +64,8 @@ def examine(config: ExperimentConfig) -> Checkup:
         with trial_files(root) as folder:
             answers = ask(order | {"storage": str(folder)}, config.fleet.start_timeout_seconds)
             storage = storage_findings(root, folder, [answer for answer in answers if not answer.silence])
-    except NoCluster as error:
-        return Checkup([fail("cluster", str(error), error.mend)], [])
+    except NoRay as error:
+        return Checkup([fail("cluster", error.what, error.mend)], [])
     except OSError as error:
         estimate = NeedEstimator(None)
         answers, storage = ask(order, config.fleet.start_timeout_seconds), [unusable(root, error)]

@@ -1,5 +1,5 @@
 """Those who train: the in-process fleet, the Ray fleet with its client actors, and the driver of a run."""
 
-from profl_ray.fleet.environment import set_ray_environment
+from profl_ray.environment import prepare_environment
 
-set_ray_environment()  # Before any module of this room imports Ray, which reads it then.
+prepare_environment()  # Before any module of this room imports Ray, which reads it then.

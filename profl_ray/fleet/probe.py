@@ -1,10 +1,9 @@
 """Asks every node of a cluster a question, with a deadline: who does not answer is named."""
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -36,35 +35,11 @@ class _Asked:
     resources: Mapping[str, float]
 
 
-class NoCluster(RuntimeError):
-    """The cluster that the environment names cannot be reached."""
-
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(what)
-        self.mend = mend
-
-
 def ask_cluster(
     module: ModuleType, question: Callable[[dict[str, Any]], Any], order: Mapping[str, Any], seconds: float
 ) -> list[Answer]:
-    """Connect to the cluster that we run on, unless we are, and `ask_every_node`; NoCluster if we cannot."""
-    address = os.environ.get("RAY_ADDRESS", "")
-    if address.startswith(("http://", "https://")) and not ray.is_initialized():
-        raise NoCluster(
-            f"RAY_ADDRESS={address} is a job server's address, and this process is no job",
-            "ray job submit --working-dir . -- python -m profl_ray doctor ... (or unset RAY_ADDRESS)",
-        )
-    with ExitStack() as stack:
-        try:
-            if not ray.is_initialized():
-                _knock(address)
-            stack.enter_context(ray_session())
-        except (OSError, RuntimeError, ValueError, RayError) as error:
-            why = " ".join(str(error).split())[:200]
-            raise NoCluster(
-                f"the cluster at RAY_ADDRESS={address} cannot be reached ({type(error).__name__}: {why})",
-                "ray status --address=ADDRESS; RAY_ADDRESS=HEAD:6379 and RAY_AUTH_TOKEN as on the head",
-            ) from error
+    """Connect to the cluster that we run on, unless we are, and `ask_every_node`; NoRay if we cannot."""
+    with ray_session():
         return ask_every_node(module, question, order, seconds)
 
 
@@ -91,13 +66,6 @@ def ask_every_node(
 def this_machine() -> str:
     """Return the name under which a machine without a cluster goes."""
     return socket.gethostname()
-
-
-def _knock(address: str) -> None:
-    """Raise OSError if nobody listens at host:port: Ray itself would try for many minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
 
 
 def _gather(asked: dict[ray.ObjectRef, _Asked], seconds: float) -> list[Answer]:

@@ -4,10 +4,12 @@ import os
 import secrets
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from profl_ray.environment import ELSEWHERE, keep_loopback_off_proxies
 from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.guard import Guard
@@ -28,36 +30,33 @@ _PORT_FLAGS = (
     "--ray-client-server-port",
     "--metrics-export-port",
 )
-_FOREIGN = (
-    "RAY_ADDRESS",
-    "RAY_API_SERVER_ADDRESS",
-    "RAY_JOB_HEADERS",
-    "RAY_AUTH_TOKEN_PATH",
-    "RAY_NAMESPACE",
-)
+_FOREIGN = (*ELSEWHERE, "RAY_JOB_HEADERS", "RAY_AUTH_TOKEN_PATH", "RAY_NAMESPACE", "RAY_REDIS_ADDRESS")
 """Variables of the user's shell that would lead us to another cluster."""
+_MODULES = {"ray": "ray.scripts.scripts", "mlflow": "mlflow"}
 
 
-def program(name: str) -> str:
-    """Return the path of a command that is installed beside this Python."""
-    path = Path(sys.executable).parent / name
-    if not path.is_file():
-        raise UserError(f"no `{name}` beside {sys.executable}: install the project there (pip install -e .)")
-    return str(path)
+def program(name: str) -> list[str]:
+    """Return how the command line of Ray or MLflow begins: by this Python, wherever their scripts lie.
+
+    Raises UserError if this Python does not have it.
+    """
+    if find_spec(name) is None:
+        raise UserError(f"{sys.executable} has no {name}: install the project there (pip install -e .)")
+    # -P: a folder `ray` or `mlflow` where the user stands is not the package.
+    return [sys.executable, "-P", "-m", _MODULES[name]]
 
 
 def base_environment() -> dict[str, str]:
     """Return our environment without other clusters, and with the loopback kept off HTTP proxies."""
     environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
-    for key in ("no_proxy", "NO_PROXY"):
-        environment[key] = ",".join(filter(None, [environment.get(key), LOOPBACK, "localhost"]))
+    keep_loopback_off_proxies(environment)
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
 
 
 def head_command(ports: list[int], folder: Path, num_cpus: int | None) -> list[str]:
     """Return the command line of the head; `ports` in the order of the port flags."""
-    command = [program("ray"), "start", "--head", "--block", "--log-style", "record", "--log-color", "false"]
+    command = [*program("ray"), "start", "--head", "--block", "--log-style", "record", "--log-color", "false"]
     command += ["--node-ip-address", LOOPBACK, "--dashboard-host", LOOPBACK, "--include-dashboard", "true"]
     for flag, port in zip(_PORT_FLAGS, ports, strict=True):
         command += [flag, str(port)]

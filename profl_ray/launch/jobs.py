@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from profl_ray.environment import obeying_arguments, token_words
 from profl_ray.errors import UserError
 from profl_ray.launch.request import JobRequest
 from profl_ray.launch.rest import ENDED
@@ -30,7 +29,6 @@ class Jobs:
     """The jobs of the cluster at `address` (its dashboard, http://host:8265)."""
 
     def __init__(self, address: str) -> None:
-        _choose_token_mode()
         from ray.job_submission import JobSubmissionClient
 
         self.address = address
@@ -53,7 +51,7 @@ class Jobs:
         with self._answers():
             return str(
                 self._client.submit_job(
-                    entrypoint=shlex.join(request.entrypoint),
+                    entrypoint=request.entrypoint,
                     submission_id=f"profl-ray-{request.command[0]}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}",
                     runtime_env=runtime_env,
                     # On a cluster the job's own process goes to a worker: the head has enough to do.
@@ -145,7 +143,7 @@ class Jobs:
 
     def stop(self, job: str, wait_seconds: float = 30.0) -> bool:
         """Ask the job to stop; say whether it has ended in time."""
-        with self._answers():
+        with self._answers(job):
             self._client.stop_job(job)
         deadline = time.monotonic() + wait_seconds
         while self.status(job) not in ENDED:
@@ -173,13 +171,15 @@ class Jobs:
         from ray.util.state.exception import RayStateApiException
 
         try:
-            yield
+            with obeying_arguments():
+                yield
         except UserError:
             raise
         except AuthenticationError as error:
             raise UserError(
-                f"--address {self.address}: the cluster wants its token: set RAY_AUTH_TOKEN, or "
-                "RAY_AUTH_TOKEN_PATH to a file that holds it (the one that its nodes were started with)"
+                f"--address {self.address}: the cluster wants its token, and {token_words()}: set "
+                "RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file that holds it (the one that its nodes were "
+                "started with)"
             ) from error
         except (ConnectionError, requests.exceptions.RequestException, RayStateApiException) as error:
             raise ClusterAway(
@@ -220,11 +220,3 @@ def exit_code(status: str, own: int | None) -> int:
     if status == "STOPPED":
         return STOPPED
     return own if own is not None and own > 0 else FAILED
-
-
-def _choose_token_mode() -> None:
-    """Send the token where there is one; Ray does only when it is told to."""
-    places = (os.environ.get("RAY_AUTH_TOKEN_PATH"), "~/.ray/auth_token")
-    given = os.environ.get("RAY_AUTH_TOKEN") or any(p and Path(p).expanduser().is_file() for p in places)
-    if given:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -1,6 +1,7 @@
 """What is sent to a cluster: the command, checked for what goes wrong only there."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from profl_ray.config.load import parse_override
+from profl_ray.environment import LOOPBACK
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.launch.upload import upload_limit_bytes, upload_size
 from profl_ray.secrecy import masked
@@ -16,7 +18,12 @@ COMMANDS = ("run", "sweep", "compare", "report", "memory", "doctor")
 """What a job may do; the others need a terminal or a browser."""
 PATH_KEYS = ("data.root", "federation.quotas.path", "storage.root")
 _ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
-_HERE = ("localhost", "127.0.0.1", "::1")
+_RAYS_PYTHON = (
+    r"python=$(tr '\0' '\n' < /proc/$(sed 's/.*) . //; s/ .*//' /proc/$PPID/stat)/cmdline"
+    r" | sed -n 's/^--python_worker_command=\([^ ]*\) .*/\1/p')"
+)
+"""For a job's shell: the Python that Ray's workers on its node run with, read off the raylet, the parent of
+the job's parent; `python` on the node's PATH may be another one, or none."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,9 @@ class JobRequest:
     """What the user should know before it is sent."""
 
     @property
-    def entrypoint(self) -> list[str]:
-        """Return the job's command line."""
-        return ["python", "-m", "profl_ray", *self.command]
+    def entrypoint(self) -> str:
+        """Return the job's command line, for a POSIX shell."""
+        return f'{_RAYS_PYTHON}; exec "${{python:-python}}" -m profl_ray {shlex.join(self.command)}'
 
 
 def job_request(
@@ -48,8 +55,7 @@ def job_request(
     `variables`: NAME=VALUE for the job's environment; `shell`: ours, of which only MLFLOW_TRACKING_URI goes
     along.
     """
-    if not command or command[0] not in COMMANDS:
-        raise unknown_name("command for a job", command[0] if command else "", COMMANDS)
+    known_command(command)
     given = dict(parse_override(word) for word in command[1:] if "=" in word and not word.startswith("-"))
     notes: list[str] = []
     _check_paths(command, given)
@@ -67,6 +73,13 @@ def job_request(
     if working_dir is not None:
         _check_working_dir(working_dir)
     return JobRequest(tuple(command), environment, working_dir, notes)
+
+
+def known_command(command: Sequence[str]) -> str:
+    """Return the name of a command that may be a job; UserError names those that may."""
+    if not command or command[0] not in COMMANDS:
+        raise unknown_name("command for a job", command[0] if command else "", COMMANDS)
+    return command[0]
 
 
 def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
@@ -118,7 +131,7 @@ def _tracking_notes(uri: str) -> list[str]:
             "no tracking.uri and no MLFLOW_TRACKING_URI: the job writes to a SQLite file in storage.root, "
             "unless its nodes name a server; on more than one node use a server"
         ]
-    if urlsplit(uri).hostname in _HERE:
+    if urlsplit(uri).hostname in LOOPBACK:
         return [f"tracking.uri={masked(uri)}: on the cluster this means the node that the job runs on"]
     return []
 

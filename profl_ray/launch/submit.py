@@ -22,7 +22,7 @@ def submit_command(
     address: str, job: str, argv: list[str], env_vars: Mapping[str, str], working_dir: Path | None
 ) -> list[str]:
     """Return the command line that submits `argv` as `job` and follows its log."""
-    command = [program("ray"), "job", "submit", "--log-style", "record", "--log-color", "false"]
+    command = [*program("ray"), "job", "submit", "--log-style", "record", "--log-color", "false"]
     command += ["--address", address, "--submission-id", job]
     if working_dir is not None:
         command += ["--working-dir", str(working_dir)]

@@ -21,7 +21,7 @@ def ui_command(storage_root: Path, host: str, port: int) -> list[str]:
     Our runs keep their artifacts under file:// addresses, which the server reads itself; its own artifact
     folder is named only so that it does not make one in the current folder.
     """
-    command = [program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{storage_root}/mlflow.db"]
+    command = [*program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{storage_root}/mlflow.db"]
     command += ["--artifacts-destination", (storage_root / "mlartifacts").as_uri()]
     return [*command, "--host", host, "--port", str(port), "--workers", "1"]
 
@@ -32,13 +32,14 @@ def run_ui(storage_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Non
     if not (root / "mlflow.db").is_file():
         raise UserError(f"no runs yet: {root / 'mlflow.db'} is missing; run `make demo` first")
     require_free(port, "port", host)
+    # The server's options have variables, too: those of the user's shell are meant for another server.
+    own = {name: value for name, value in base_environment().items() if not name.startswith("MLFLOW_")}
     environment = {
-        **base_environment(),
+        **own,
         # Eight extra processes for features that we do not use.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    environment.pop("MLFLOW_TRACKING_URI", None)
     scratch = Scratch()
     try:
         with sigterm_as_interrupt():

@@ -69,7 +69,11 @@ MISTAKES = {
         ("status", "--address", "here:8265"),
         "--address here:8265: give the cluster's dashboard",
     ),
-    "submit nothing": (("submit",), "give a command to send, or --follow JOB"),
+    "submit nothing": (("submit",), "give a command to send, or --follow JOB, or --stop JOB"),
+    "submit option too late": (
+        ("submit", "sweep", "freezing", "storage.root=/shared", "--address", "http://head:8265"),
+        "submit sweep: No such option: --address (options of submit itself come before the command)",
+    ),
     "submit command": (("submit", "swep"), "unknown command for a job 'swep'; did you mean 'sweep'?"),
     "submit nowhere": (
         ("submit", "--installed", "--address", "http://127.0.0.1:9", "memory"),

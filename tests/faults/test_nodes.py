@@ -21,9 +21,6 @@ def cluster(num_nodes, **options):
     import ray
     from ray.cluster_utils import Cluster
 
-    from profl_ray.fleet.environment import QUIET
-
-    assert QUIET
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | options)
     try:
         nodes = [made.add_node(num_cpus=1) for _ in range(num_nodes)]

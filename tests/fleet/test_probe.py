@@ -13,7 +13,8 @@ import pytest
 
 from profl_ray.config import load_experiment
 from profl_ray.doctor import examine, probe
-from profl_ray.fleet.probe import NoCluster, ask_cluster, ask_every_node
+from profl_ray.fleet.probe import ask_cluster, ask_every_node
+from profl_ray.fleet.ray_session import NoRay
 
 pytestmark = pytest.mark.ray
 
@@ -147,12 +148,12 @@ def test_a_question_travels_by_value(tmp_path):
 
 def test_a_cluster_that_is_away_is_told_at_once(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
-    with pytest.raises(NoCluster, match=r"RAY_ADDRESS=127\.0\.0\.1:9 cannot be reached") as caught:
+    with pytest.raises(NoRay, match=r"RAY_ADDRESS=127\.0\.0\.1:9 cannot be reached") as caught:
         ask_cluster(probe, probe.look, {}, 5.0)
     assert "RAY_ADDRESS=HEAD:6379" in caught.value.mend
 
 
 def test_a_job_servers_address_is_no_cluster(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
-    with pytest.raises(NoCluster, match="is a job server's address"):
+    with pytest.raises(NoRay, match="is a job server's address"):
         ask_cluster(probe, probe.look, {}, 5.0)

@@ -1,5 +1,6 @@
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from profl_ray.launch.ui import run_ui, ui_command
 
 def test_head_command_names_every_port_and_the_loopback(tmp_path: Path) -> None:
     command = head_command(list(range(20001, 20010)), tmp_path, 3)
-    assert command[1:4] == ["start", "--head", "--block"]
+    assert command[4:7] == ["start", "--head", "--block"]
     assert all(str(port) in command for port in range(20001, 20010))
     assert command[command.index("--node-ip-address") + 1] == "127.0.0.1"
     assert command[command.index("--dashboard-host") + 1] == "127.0.0.1"
@@ -29,7 +30,7 @@ def test_other_clusters_are_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("no_proxy", "intranet")
     environment = base_environment()
     assert "RAY_ADDRESS" not in environment
-    assert environment["no_proxy"] == "intranet,127.0.0.1,localhost"
+    assert environment["no_proxy"] == "intranet,127.0.0.1,localhost,::1"
 
 
 def test_two_heads_have_their_own_tokens_and_ports() -> None:
@@ -45,10 +46,20 @@ def test_head_refuses_no_cpus() -> None:
         LocalHead(0)
 
 
-def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(head_module.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(UserError, match="no `ray` beside"):
+def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_module, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="has no ray: install the project there"):
         head_module.program("ray")
+
+
+@pytest.mark.parametrize("name", ["ray", "mlflow"])
+def test_programs_start_wherever_their_scripts_and_the_user_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise SystemExit('not the package')")
+    done = subprocess.run(
+        [*head_module.program(name), "--version"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "version" in done.stdout
 
 
 def test_submit_command_keeps_the_jobs_arguments_apart(tmp_path: Path) -> None:

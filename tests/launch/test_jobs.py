@@ -1,6 +1,7 @@
 """Jobs on a real head: sent, followed over a broken connection, stopped; how they end is how we exit."""
 
 import os
+import shlex
 from types import SimpleNamespace
 
 import pytest
@@ -117,7 +118,7 @@ class Script(JobRequest):
 
     @property
     def entrypoint(self):
-        return ["python", "-c", self.command[1]]
+        return shlex.join(["python", "-c", self.command[1]])
 
 
 def send(jobs, code):

@@ -20,7 +20,9 @@ def test_a_job_runs_the_project_with_what_it_needs(project):
     request = job_request(
         (*SWEEP, "--num-samples", "4"), ["A=1=2"], project, {"MLFLOW_TRACKING_URI": "http://m:5000"}
     )
-    assert request.entrypoint == ["python", "-m", "profl_ray", *SWEEP, "--num-samples", "4"]
+    assert request.entrypoint.endswith(
+        f'; exec "${{python:-python}}" -m profl_ray {" ".join(SWEEP)} --num-samples 4'
+    )
     assert request.environment["A"] == "1=2"
     assert request.environment["MLFLOW_TRACKING_URI"] == "http://m:5000"
     assert request.notes == []

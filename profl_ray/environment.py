@@ -1,0 +1,154 @@
+"""The environment of a process, made right once: before Ray is imported, before anybody changes the folder.
+
+Ray reads its variables when it is first imported and its token when it first needs one, wherever that
+happens; so nothing of it is set at the place of use. `prepare_environment` is the one door: a command calls
+it first, and every room that imports Ray calls it when it is imported itself.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+
+DEFAULTS = {
+    # PyTorch: one thread per worker.
+    "OMP_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+RAY_DEFAULTS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Tune's newer output prints a box about itself, however quiet it is asked to be.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # The client actors are the work of this machine: the lowest priority would starve them.
+    "RAY_worker_niceness": "0",
+}
+PATHS = (
+    "PROFL_RAY_DATA",
+    "RAY_AUTH_TOKEN_PATH",
+    "RAY_TMPDIR",
+    "TMPDIR",
+    "RAY_TLS_CA_CERT",
+    "RAY_TLS_SERVER_CERT",
+    "RAY_TLS_SERVER_KEY",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+"""Variables that name a file or a folder; trials and jobs work in folders of their own."""
+SQLITE = "sqlite:///"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ELSEWHERE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+"""Variables that Ray obeys before an address that it is given."""
+TOKEN_FILE = Path("~/.ray/auth_token")
+"""Where Ray looks for a token that neither RAY_AUTH_TOKEN nor RAY_AUTH_TOKEN_PATH gives."""
+
+
+_own_token = secrets.token_hex(32)
+
+
+def on_cluster() -> bool:
+    """Whether this process belongs to a Ray cluster that somebody else started."""
+    return bool(os.environ.get("RAY_JOB_ID")) or os.environ.get("RAY_ADDRESS", "") not in ("", "local")
+
+
+def prepare_environment() -> None:
+    """Set what Ray, MLflow and PyTorch read from the environment; what the user has set stays.
+
+    Where Ray was imported before, what it has read then is left alone. Safe to call again.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    _make_paths_absolute(os.environ)
+    keep_loopback_off_proxies(os.environ)
+    if "ray" in sys.modules:
+        return
+    for name, value in RAY_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if token_is_given():
+        # Ray sends a token only when it is told to.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif not on_cluster():
+        # Set here, a token stays in this process and its children. Left to Ray, it would be written into a
+        # file at home, which changes every later head.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ["RAY_AUTH_TOKEN"] = _own_token
+    if not on_cluster():
+        # Without this, Ray replaces the loopback address by an outer one.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+def token_is_given() -> bool:
+    """Whether the user has a cluster's token where Ray looks for one."""
+    return os.environ.get("RAY_AUTH_TOKEN") not in (None, "", _own_token) or any(
+        map(_holds_text, _token_files())
+    )
+
+
+def token_words() -> str:
+    """Return which token is sent to a cluster, in words for one who was refused."""
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if _names_token():
+        return "the one in RAY_AUTH_TOKEN is another"
+    if token_is_given():
+        return f"the one in {named or TOKEN_FILE} is another"
+    return f"RAY_AUTH_TOKEN_PATH={named} holds none" if named else "none is given"
+
+
+def keep_loopback_off_proxies(environment: MutableMapping[str, str]) -> None:
+    """Add this machine's own addresses to what is asked without a proxy."""
+    for name in ("no_proxy", "NO_PROXY"):
+        there = [word for word in environment.get(name, "").split(",") if word]
+        if "*" not in there:
+            environment[name] = ",".join([*there, *(host for host in LOOPBACK if host not in there)])
+
+
+@contextmanager
+def obeying_arguments() -> Iterator[None]:
+    """Let Ray's clients ask at the address that they are given, whatever the shell names."""
+    before = {name: os.environ.pop(name) for name in ELSEWHERE if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def _make_paths_absolute(environment: MutableMapping[str, str]) -> None:
+    for name in PATHS:
+        if environment.get(name):
+            environment[name] = _absolute(environment[name])
+    uri = environment.get("MLFLOW_TRACKING_URI", "")
+    if uri.startswith(SQLITE):
+        environment["MLFLOW_TRACKING_URI"] = SQLITE + _absolute(uri.removeprefix(SQLITE))
+
+
+def _names_token() -> bool:
+    return os.environ.get("RAY_AUTH_TOKEN") not in (None, "", _own_token)
+
+
+def _absolute(path: str) -> str:
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError:  # `~somebody` whom this machine does not know: told where the path is used
+        return str(Path(path).absolute())
+
+
+def _token_files() -> list[Path]:
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return [Path(named)] if named else [TOKEN_FILE.expanduser()]
+    except RuntimeError:  # no home
+        return []
+
+
+def _holds_text(path: Path) -> bool:
+    try:
+        return bool(path.read_text(errors="replace").strip())
+    except OSError:
+        return False
