@@ -1,12 +1,12 @@
 """The pages of docs/."""
 
 from ..steps import AsIn, Elsewhere, Entry, Seen, Walked
-from .short import SHORT_SWEEP
+from .short import SHORT_SWEEP, TRAINS
 
 MLFLOW = (
     "source .venv/bin/activate; mkdir -p /srv/mlflow; mlflow server --host 127.0.0.1 --port 5000 "
     "--backend-store-uri sqlite:////srv/mlflow/mlflow.db --artifacts-destination /srv/mlflow/artifacts "
-    "--allowed-hosts 'mlflow:5000,localhost:5000'",
+    "--allowed-hosts 'mlflow:5000,localhost:5000' --workers 1",
     "Application startup complete",
 )
 """A server of its own, as getting-started's section 4 and operating.md take it for given."""
@@ -75,7 +75,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             terminal=2,
             given=("mkdir -p /mnt/shared",),
             more=SHORT_SWEEP,
-            until="shrink 2",
+            until=TRAINS,
         ),
     ],
     "docs/operating.md": [
@@ -101,7 +101,13 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             fill={"...": "http://head:8265", "JOB": _JOB},
             until="6 trials",
         ),
-        Walked("ray job stop JOB", walk="a cluster", terminal=3, fill={"JOB": _JOB}, shows="stopped"),
+        Walked(
+            "profl-ray submit --address ... --stop JOB",
+            walk="a cluster",
+            terminal=3,
+            fill={"...": "http://head:8265", "JOB": _JOB},
+            shows="stopped",
+        ),
         Walked(
             "profl-ray submit --address http://head:8265 "
             "sweep freezing --resume SWEEP storage.root=... tracking.uri=...",

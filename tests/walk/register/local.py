@@ -51,6 +51,8 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             "ray start --address=10.0.0.1:6379 --node-ip-address 10.0.0.2 --block --disable-usage-stats",
             walk="by hand",
             terminal=2,
+            # A second machine has a /tmp of its own.
+            more="--temp-dir /tmp/second",
             until=_UP,
             stays=True,
             ends=_RAY_ENDS,
@@ -78,7 +80,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             shows="succeeded",
             seconds=300,
         ),
-        Walked("ray job stop JOB", walk="by hand", terminal=4, fill=_JOB),
+        Walked("profl-ray submit --stop JOB", walk="by hand", terminal=4, fill=_JOB),
         Walked("ray job status JOB", walk="by hand", terminal=4, fill=_JOB, shows="SUCCEEDED|succeeded"),
         Elsewhere(
             "kill PID", "the other way to do what Ctrl-C does; tests/clusters/test_scripts.py sends SIGTERM"

@@ -1,7 +1,7 @@
 """README.md."""
 
 from ..steps import Elsewhere, Entry, Seen, Walked
-from .short import SHORT_RESNET, SHORT_SWEEP
+from .short import SHORT_RESNET, SHORT_SWEEP, TRAINS
 
 _ON_CLUSTER = (
     "storage.root=/mnt/shared/runs tracking.uri=http://MLFLOW:5000 data.root=/mnt/shared/fashion-mnist"
@@ -98,15 +98,16 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             f"profl-ray submit {_SWEEP}",
             walk="the real job",
             terminal=2,
-            more=f"{SHORT_RESNET} model.partition=2",
-            shows="exit code 0",
-            seconds=600,
+            more=SHORT_RESNET,
+            # The job goes on after Ctrl-C; five trials of eight actors would take long on two cores.
+            until=TRAINS,
+            seconds=300,
         ),
         Walked(
             "profl-ray status tracking.uri=http://MLFLOW:5000 --address http://127.0.0.1:8265",
             walk="the real job",
             terminal=2,
-            shows="trials: ",
+            shows="1 running",
         ),
         Elsewhere(
             f"ray job submit --address http://127.0.0.1:8265 --working-dir . -- python -m profl_ray {_SWEEP}",
