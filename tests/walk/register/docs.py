@@ -14,7 +14,7 @@ MLFLOW = (
 _URI = "tracking.uri=http://mlflow:5000"
 _OWN_URI = {"tracking.uri=...": _URI}
 _SWEEP = Seen(r"sweep (freezing-[\w-]+):")
-_JOB = Seen(r"job (\w+) is sent")
+_JOB = Seen(r"job ([\w-]+) is sent")
 
 PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
     "docs/getting-started.md": [
@@ -56,6 +56,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             "profl-ray submit sweep freezing storage.root=$PWD/runs",
             walk="a cluster",
             terminal=2,
+            more=SHORT_SWEEP,
             shows="exit code 0",
             seconds=600,
         ),
@@ -74,7 +75,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             walk="a cluster",
             terminal=2,
             given=("mkdir -p /mnt/shared",),
-            more=SHORT_SWEEP,
+            # Not shortened: it is looked at, stopped and resumed by the commands of operating.md.
             until=TRAINS,
         ),
     ],
