@@ -43,6 +43,8 @@ PATHS = (
 )
 """Variables that name a file or a folder; trials and jobs work in folders of their own."""
 SQLITE = "sqlite:///"
+LONGEST_TMPDIR_BYTES = 107 - len("/pymp-12345678/listener-12345678")
+"""Ray's dashboard lets Python make sockets there, whose paths may have 107 bytes."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ELSEWHERE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 """Variables that Ray obeys before an address that it is given."""
@@ -107,6 +109,12 @@ def keep_loopback_off_proxies(environment: MutableMapping[str, str]) -> None:
         there = [word for word in environment.get(name, "").split(",") if word]
         if "*" not in there:
             environment[name] = ",".join([*there, *(host for host in LOOPBACK if host not in there)])
+
+
+def short_temporary(environment: MutableMapping[str, str], short: str = "/tmp") -> None:
+    """Put `short` in the place of a TMPDIR that is too long for sockets, as cluster schedulers make them."""
+    if len(os.fsencode(environment.get("TMPDIR", ""))) > LONGEST_TMPDIR_BYTES:
+        environment["TMPDIR"] = short
 
 
 @contextmanager

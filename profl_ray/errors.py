@@ -15,6 +15,10 @@ class Unaffordable(UserError):
     """A setting that no device can train: for a sweep a result (n/a), for a run a mistake."""
 
 
+class NotHere(UserError):
+    """What this machine lacks, such as a data set's files: another one may have it, or this one later."""
+
+
 class NothingLearnt(UserError):
     """A setting with which a step merged no update; it would again."""
 

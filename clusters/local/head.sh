@@ -14,8 +14,8 @@ if [[ "$ip" == 127.0.0.1 ]]; then
 fi
 unset RAY_ADDRESS RAY_API_SERVER_ADDRESS RAY_REDIS_ADDRESS # of another cluster
 temporary="${TMPDIR:-/tmp}"
-if [[ -z "${RAY_TMPDIR:-}" && ${#temporary} -gt 38 ]]; then
-  export RAY_TMPDIR=/tmp # sockets lie below it, and their paths may have 107 bytes
+if ((${#temporary} > 38)); then
+  export TMPDIR=/tmp # sockets lie below it, and their paths may have 107 bytes
 fi
 exec ray start --head --block --node-ip-address "$ip" --port "${PORT:-6379}" \
   --dashboard-host 127.0.0.1 --dashboard-port "${DASHBOARD_PORT:-8265}" \

@@ -19,7 +19,7 @@ unset RAY_ADDRESS RAY_API_SERVER_ADDRESS RAY_REDIS_ADDRESS # of another cluster
 
 temporary="${TMPDIR:-/tmp}"
 if ((${#temporary} > 26)); then
-  temporary=/tmp # sockets lie below it, and their paths may have 107 bytes
+  export TMPDIR=/tmp temporary=/tmp # sockets lie below it, and their paths may have 107 bytes
 fi
 folder="$(mktemp -d "$temporary/nodes-XXXXXX")"
 pids=()

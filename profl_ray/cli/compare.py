@@ -39,8 +39,10 @@ def compare(
     from profl_ray.tuning.comparison import METHODS, comparison
 
     methods = strategies.split(",") if strategies else list(METHODS)
+    space = comparison(recipe, methods, [_seed(word) for word in seeds.split(",")], overrides or ())
     request = SweepRequest(
-        space=comparison(recipe, methods, [_seed(word) for word in seeds.split(",")], overrides or ()),
+        space=space,
+        overrides=space.overrides,  # The user's own, so that one that goes on minds them.
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )

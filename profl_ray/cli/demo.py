@@ -22,6 +22,7 @@ def demo(
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray; default: all.")] = None,
 ) -> None:
     """Start a local Ray head, submit a sweep to it as a job, show the results, and stop Ray again."""
+    from profl_ray.config.addresses import default_address
     from profl_ray.fleet.resources import check_cluster
     from profl_ray.launch.demo import run_demo
     from profl_ray.tracking import prepare_store, resolve_uri
@@ -31,7 +32,7 @@ def demo(
 
     # Results go below the storage root, where `make ui` looks, whatever the shell's MLFLOW_TRACKING_URI says.
     root = storage_root.expanduser().absolute()
-    settings = [f"tracking.uri=sqlite:///{root / 'mlflow.db'}", *(overrides or ()), f"storage.root={root}"]
+    settings = [f"tracking.uri={default_address(root)}", *(overrides or ()), f"storage.root={root}"]
     request = SweepRequest(space=find_space(space), overrides=tuple(settings))
     # A user's mistakes show before a head is started.
     config = base_config(request)

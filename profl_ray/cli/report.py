@@ -36,11 +36,13 @@ def report(
     """
     from analysis import as_csv, result_rows, steps_as_markdown, summary_text, write_pictures, write_report
     from profl_ray.config.load import load_experiment
-    from profl_ray.tracking import read_sweep, resolve_uri
+    from profl_ray.tracking import adopt_artifacts, read_sweep, resolve_uri
 
     name, settings = name_and_settings(sweep, overrides)
     config = load_experiment("digits_tiny", settings).with_absolute_paths()
-    data = read_sweep(resolve_uri(config), config.tracking.experiment, name)
+    uri = resolve_uri(config)
+    adopt_artifacts(uri, config.storage.root)
+    data = read_sweep(uri, config.tracking.experiment, name)
     rows = result_rows(data)
     print(summary_text(rows, markdown))
     for trial in data.trials if steps else []:

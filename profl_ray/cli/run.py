@@ -2,12 +2,10 @@
 
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
@@ -30,19 +28,19 @@ def run(
     from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
     from profl_ray.fleet.driver import Driver, RunIdentity
-    from profl_ray.secrecy import plain_name
+    from profl_ray.secrecy import kept_name, new_name
     from profl_ray.server.run_folder import RunFolder
     from profl_ray.tracking import resolve_uri
 
     config = load_experiment(recipe, overrides or []).with_absolute_paths()
     root = config.storage.root
     if resume is not None:
-        folder = RunFolder(root / plain_name("--resume", resume))
+        folder = RunFolder(root / kept_name("--resume", resume, root))
         if not folder.exists:
             raise UserError(f"--resume {resume}: there is no such run in {root}")
         config = resumed_config(folder.config(), config, overrides or [], f"--resume {resume}")
     uri = resolve_uri(config) if config.tracking.enabled else None
-    name = resume or f"{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
+    name = resume or new_name(config.recipe)
     identity = RunIdentity(root / name, name, uri)
     with RunView(config) as view:
         if config.fleet.backend == "in_process":

@@ -71,7 +71,8 @@ def lines(progress: "SweepProgress") -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in table
     ]
-    return [f"{progress.name}: {progress.state}; trials: {told}", *(body if progress.trials else [])]
+    why = [f"{trial.name}: {trial.state}: {trial.reason}" for trial in progress.trials if trial.reason]
+    return [f"{progress.name}: {progress.state}; trials: {told}", *(body if progress.trials else []), *why]
 
 
 def _cells(trial: "TrialProgress") -> tuple[str, ...]:

@@ -12,11 +12,19 @@ from profl_ray.config.learning import FreezingConfig, ModelConfig, TrainingConfi
 from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
 from profl_ray.config.strategy import StrategyConfig
 
+RECIPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$"
+
 
 class ExperimentConfig(Section):
     """Everything that determines a run, and where it runs."""
 
-    recipe: str = Field("custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
+    recipe: str = Field(
+        "custom",
+        pattern=RECIPE_PATTERN,
+        json_schema_extra={
+            "words": "text of letters A to z, digits, spaces, '.', '_' and '-', a letter or digit first"
+        },
+    )
     """Name of the recipe that this experiment started from."""
     description: str = ""
     """What the recipe shows and what it should give."""

@@ -5,24 +5,32 @@ recipe, overrides) are merged key by key, lists are replaced. What is wrong is t
 names the key, the value, what is allowed and the layer that it came from.
 """
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.config.addresses import sqlite_address, sqlite_path
+from profl_ray.config.experiment import RECIPE_PATTERN, ExperimentConfig
 from profl_ray.config.mistakes import Layer, layer_problems, not_a_leaf, value_problems
+from profl_ray.config.overriding import override_value
+from profl_ray.config.places import is_of_the_place, may_differ
+from profl_ray.config.scalars import typed_tree
 from profl_ray.config.schema import config_schema, get
-from profl_ray.config.yaml_tree import as_text, mapping, parse, show
+from profl_ray.config.words import guessed
+from profl_ray.config.yaml_tree import as_text, dump, mapping, read_text, show
 from profl_ray.errors import UserError, unknown_name
-from profl_ray.secrecy import masked
+from profl_ray.secrecy import fitting_name, masked
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 """Folder of the named recipes, NAME.yaml."""
 OVERRIDE = "in override"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+"""Environment variable: where MLflow is, unless `tracking.uri` says so."""
 
 
 def recipe_names() -> list[str]:
@@ -33,14 +41,16 @@ def recipe_names() -> list[str]:
 def load_experiment(recipe: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """Return the experiment of a recipe, a known name or the path of a .yaml file, with overrides on top.
 
-    overrides: `dotted.key=value`, the value in YAML; later ones win. The experiment's `recipe` is the name
-    (or the file's stem) unless the file says otherwise. Raises UserError for everything that a user can mend.
+    overrides: `dotted.key=value`, the value as `parse_override` reads it; later ones win. The experiment's
+    `recipe` is the name (or the file's stem, made to fit) unless the file says otherwise. Raises UserError
+    for everything that a user can mend.
     """
     layers, given = _recipe_layers(recipe, Path(), ()), dict(map(parse_override, overrides))
     if "storage.root" not in given:
         for layer in layers:
             _check_place(layer)
-    name = Layer("", {"recipe": recipe if recipe in recipe_names() else Path(recipe).stem})
+    stem = recipe if recipe in recipe_names() else Path(recipe).stem
+    name = Layer("", {"recipe": stem if re.fullmatch(RECIPE_PATTERN, stem) else fitting_name(stem)})
     return _build([name, *layers, _override_layer(given)])
 
 
@@ -51,12 +61,12 @@ def apply_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> E
 
 def to_yaml(config: ExperimentConfig) -> str:
     """Return the resolved tree as YAML; `from_yaml` reads it back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=110)
+    return dump(config.model_dump(mode="json"))
 
 
 def from_yaml(text: str, source: str = "configuration") -> ExperimentConfig:
     """Return the experiment of a YAML tree without `base`; `source` names it in errors (UserError)."""
-    return _build([Layer(f"in {source}", mapping(text, source))])
+    return _build([Layer(f"in {source}", typed_tree(mapping(text, source)))])
 
 
 def flatten(config: ExperimentConfig) -> dict[str, str]:
@@ -68,21 +78,42 @@ def flatten(config: ExperimentConfig) -> dict[str, str]:
 def resumed_config(
     begun: ExperimentConfig, asked: ExperimentConfig, overrides: Sequence[str], where: str
 ) -> ExperimentConfig:
-    """Return the configuration to go on with: the one a run was begun with, on the fleet asked for now.
+    """Return the configuration to go on with: the experiment as it was begun, in the place of today.
 
-    Raises UserError if the recipe or an override asks for something else than was begun.
+    What may differ stands in `places`. It is taken from `asked` where an override names it; `storage.root`
+    always, since the run lies there. It is tracked where the words of today say (`asked`, else
+    MLFLOW_TRACKING_URI), else at the address of its own configuration. Raises UserError if the recipe or an
+    override asks for something else than was begun.
     """
     before, now = flatten(begun), flatten(asked)
     named = [parse_override(override)[0] for override in overrides]
     for key in ("recipe", *named):
-        elsewhere = key.startswith("fleet.") and key != "fleet.cohort_groups"
-        if before[key] != now[key] and not elsewhere:
+        if before[key] != now[key] and not may_differ(key):
             raise UserError(
                 f"{where}: the run was begun with {key}={before[key]} and goes on with it; "
                 f"{key}={now[key]} needs a new run"
             )
     tree = asked.model_dump()
-    return apply_overrides(begun, {key: get(tree, key) for key in named if before[key] != now[key]})
+    taken = {key: get(tree, key) for key in ("storage.root", *named) if before[key] != now[key]}
+    if asked.tracking.uri or os.environ.get(TRACKING_VARIABLE):
+        taken["tracking.uri"] = asked.tracking.uri
+    elif begun.tracking.uri:
+        taken["tracking.uri"] = _moved(begun.tracking.uri, begun.storage.root, asked.storage.root)
+    return apply_overrides(begun, taken)
+
+
+def in_place_of(config: ExperimentConfig, now: ExperimentConfig) -> ExperimentConfig:
+    """Return the experiment of `config` with the facts of the place of `now`."""
+    tree = now.model_dump()
+    return apply_overrides(config, {k: get(tree, k) for k in config_schema().leaves if is_of_the_place(k)})
+
+
+def _moved(uri: str, before: Path, now: Path) -> str:
+    """Return a tracking address in the place of today: a file in the storage root moves with it."""
+    path = sqlite_path(uri)
+    if path is None or not path.is_relative_to(before) or before == now:
+        return uri
+    return sqlite_address(now / path.relative_to(before))
 
 
 def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[Layer]:
@@ -95,7 +126,7 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
     else:
         raise UserError(f"{unknown_name('recipe', recipe, names)}; or give the path of a .yaml file")
     try:
-        text, identity = path.read_text(encoding="utf-8"), str(path.resolve())
+        text, identity = read_text(path), str(path.resolve())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise UserError(f"cannot read recipe {show(recipe)}: {reason}") from None
@@ -105,13 +136,13 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
     tree = dict(mapping(text, str(path)))
     layers: list[Layer] = []
     if "base" in tree:
-        base = tree.pop("base")
+        base = guessed(tree.pop("base"))
         if not isinstance(base, str):
             raise UserError(f"base={show(base)}: must be a recipe's name or path ({label})")
         for below in _recipe_layers(base, path.parent, (*chain, identity)):
             # What a recipe is called and what it shows is its own; it is not inherited.
             layers.append(below._replace(tree=_without(below.tree, "recipe", "description")))
-    return [*layers, Layer(label, tree)]
+    return [*layers, Layer(label, typed_tree(tree))]
 
 
 def _check_place(layer: Layer) -> None:
@@ -126,12 +157,15 @@ def _check_place(layer: Layer) -> None:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Return key and value of `dotted.key=value`, the value in YAML; UserError if it is something else."""
+    """Return key and value of `dotted.key=value`, the value as the key's type has it (`override_value`).
+
+    Raises UserError if it is something else.
+    """
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
         raise UserError(f"override {show(text)!r}: must be dotted.key=value")
-    return key, parse(value, f"override {show(text)!r}", lines=False)
+    return key, override_value(value, config_schema().leaves.get(key), f"override {show(text)!r}")
 
 
 def _override_layer(values: Mapping[str, Any]) -> Layer:

@@ -27,10 +27,14 @@ def layer_problems(tree: Mapping[Any, Any], label: str, prefix: str = "") -> Ite
         elif key in schema.sections:
             yield from layer_problems(value, label, key)
         else:
-            items = value if isinstance(value, list | tuple) else [value]
-            wants_bool = any(branch.get("type") == "boolean" for branch in branches(schema.leaves[key]))
-            if any(isinstance(item, bool) for item in items) and not wants_bool:  # else true becomes 1
-                yield _line(key, value, f"must be {allowed_words(schema.leaves[key])}", label)
+            leaf, items = schema.leaves[key], value if isinstance(value, list | tuple) else [value]
+            wants_bool = any(branch.get("type") == "boolean" for branch in branches(leaf))
+            is_path = any(branch.get("format") == "path" for branch in branches(leaf))
+            # Else true becomes 1, and no path at all the working folder.
+            if (any(isinstance(item, bool) for item in items) and not wants_bool) or (
+                is_path and value == ""
+            ):
+                yield _line(key, value, f"must be {allowed_words(leaf)}", label)
             elif any(isinstance(item, int) and item.bit_length() > 64 for item in items):
                 yield _line(key, value, "must be an integer of at most 64 bits", label)
 

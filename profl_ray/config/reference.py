@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.config.places import in_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 HEAD = """# Configuration
@@ -16,12 +17,34 @@ Every key, its default and its meaning; `key=value` on the command line changes 
 `python -m profl_ray.config.reference` from the descriptions in `profl_ray/config/`.
 Recipes are in `profl_ray/config/recipes/`; a recipe of your own is a YAML file with any of these keys, and
 may begin with `base: NAME` to start from another.
+
+What stands behind the `=` is read as the key has it, and so is a word without quotes in a recipe:
+
+* **text and paths** as they stand, without the blanks around them: `'storage.root=/x/run #3'`,
+  `data.root=007`, `tracking.experiment=1e3`. On the command line nothing in them is YAML; in a recipe a ` #`
+  begins a comment;
+* **numbers** as people mean them: `seed=010` is ten, `1_000`, `1e3` (also where a whole number belongs),
+  `1e-3`, `.5`, `+5`, `0x10`; `1:30` and `1,5` are refused;
+* **true or false**, also `yes`, `no`, `on`, `off`;
+* **lists** in brackets: `[2,2]`, `[2, 2]`. Where a name, a number or a list may stand (`model.partition`),
+  what looks like a number is one;
+* **nothing**: `null`, `~` or no word at all, for keys that may be null. For others they are text on the
+  command line, and refused in a recipe; a path cannot be empty.
+
+Quotes around the whole value say that it is text, and are taken off: `'tracking.uri="null"'`. A recipe, or a
+list of quotas, may be UTF-8 with or without a byte order mark, or UTF-16 with one, as Windows writes them.
+
+A run is named after its recipe's name or file, the time and four digits: `my exp(1).yaml` gives
+`my-exp-1-20261126-101112-ab12`, which `--resume`, `status` and `report` take.
+
+A run or sweep that goes on (`--resume`) keeps the experiment that it was begun with. These are facts of the
+place, and may be others then: KEYS.
 """
 
 
 def reference() -> str:
     """Return the page as Markdown."""
-    lines = [HEAD]
+    lines = [HEAD.replace("KEYS", in_words())]
     for section, rows in _sections(ExperimentConfig, ""):
         lines += [f"## {section or 'top level'}", "", "| key | default | meaning |", "|---|---|---|"]
         lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in rows]

@@ -48,6 +48,8 @@ def allowed_words(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         separator = " or " if len(schema["anyOf"]) == 2 else ", or "
         return separator.join(allowed_words(branch) for branch in schema["anyOf"])
+    if "words" in schema:
+        return str(schema["words"])
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     if schema["type"] == "array":

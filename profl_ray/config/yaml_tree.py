@@ -1,27 +1,102 @@
 """YAML as trees of plain values: read by a safe loader, mistakes named by line."""
 
+import codecs
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from profl_ray.config.words import LIKE_A_NUMBER, Word, guessed
 from profl_ray.errors import UserError
+
+_TAG = "tag:yaml.org,2002:"
+_WORD = "!word"
+_MOST_NODES = 1_000_000
+_MARKS = {  # The longer ones first: UTF-32's begins as UTF-16's.
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, but a key given twice is an error: the first value would be lost without a word."""
+    """The safe loader, but words stay words, and a key given twice is an error.
+
+    What `010` or `no` is depends on the key, which the loader does not know. Of a key given twice, the first
+    value would be lost without a word.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the document, whose aliases do not make it endless."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _size(node, {}) > _MOST_NODES:
+            raise yaml.MarkedYAMLError(None, None, f"its aliases unfold to more than {_MOST_NODES} values")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[tuple[str, str]] = set()
+        seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
+                if key.value in seen:
                     raise yaml.MarkedYAMLError(
                         None, None, f"key {key.value!r} is given twice", key.start_mark
                     )
-                seen.add((key.tag, key.value))
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_word(self, node: yaml.ScalarNode) -> Word:
+        """Return a word; `!!int 010` is one as well."""
+        return Word(self.construct_scalar(node))
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node unfolds to; YAML's error for one that holds itself."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 0  # Until it is known: who meets it now is inside it.
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [node.value]
+        known[id(node)] = 1 + sum(_size(part, known) for pair in pairs for part in pair)
+    elif not known[id(node)]:
+        raise yaml.MarkedYAMLError(None, None, "it holds itself", node.start_mark)
+    return known[id(node)]
+
+
+_Loader.yaml_implicit_resolvers = {
+    None: [
+        (f"{_TAG}merge", re.compile(r"<<\Z")),
+        (f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL)?\Z")),
+        (_WORD, re.compile("")),
+    ]
+}
+for _tag in (_WORD, f"{_TAG}int", f"{_TAG}float", f"{_TAG}bool"):
+    _Loader.add_constructor(_tag, _Loader.construct_word)
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, but what our loader may take for a number is put in quotes when it is text."""
+
+
+_Dumper.add_implicit_resolver(f"{_TAG}float", LIKE_A_NUMBER, list("-+.0123456789"))
+
+
+def dump(tree: Mapping[str, Any]) -> str:
+    """Return a tree as YAML, its keys in their order; `mapping` reads it back."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=110)
+
+
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Return a text file that people wrote: UTF-8, or what a byte order mark says, as Windows writes it.
+
+    Raises OSError, and ValueError if the file is no text (unless `errors` is `replace`).
+    """
+    content = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    return content.decode(encoding, errors).lstrip("\ufeff")
 
 
 def parse(text: str, source: str, lines: bool = True) -> Any:
@@ -43,7 +118,7 @@ def mapping(text: str, source: str) -> Mapping[Any, Any]:
     if tree is None:
         raise UserError(f"{source}: is empty")
     if not isinstance(tree, Mapping):
-        raise UserError(f"{source}: must hold sections with keys, not {show(tree) or repr(tree)}")
+        raise UserError(f"{source}: must hold sections with keys, not {show(guessed(tree)) or repr(tree)}")
     return tree
 
 

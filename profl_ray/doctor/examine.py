@@ -13,6 +13,7 @@ from profl_ray.doctor.findings import Finding, fail
 from profl_ray.doctor.needs import need_findings
 from profl_ray.doctor.nodes import error_of, node_findings
 from profl_ray.doctor.resources import gpu_findings, memory_findings, placement_findings
+from profl_ray.doctor.starting import starting_findings
 from profl_ray.doctor.storage import storage_findings, trial_files, unusable
 from profl_ray.doctor.system import system_findings
 from profl_ray.doctor.tracking import tracking_findings
@@ -109,5 +110,5 @@ def _findings(
     findings += storage
     findings += tracking_findings(config, answers, num_nodes)
     if not on_cluster():
-        findings += upload_findings(Path.cwd())
+        findings += [*starting_findings(), *upload_findings(Path.cwd())]
     return findings + system_findings(answers, size_mib)

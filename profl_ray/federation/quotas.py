@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from profl_ray.config import QuotaConfig
-from profl_ray.config.yaml_tree import show
-from profl_ray.errors import UserError, unknown_name
+from profl_ray.config.yaml_tree import read_text, show
+from profl_ray.errors import NotHere, UserError, unknown_name
 from profl_ray.federation.rounding import apportion
 from profl_ray.randomness import numpy_stream, stream_seed
 
@@ -78,13 +78,14 @@ def _file(config: QuotaConfig, _num_devices: int, _seed: int, _full_need_mib: fl
 def read_quotas(path: Path) -> list[float]:
     """Return the numbers (MiB) in the text file `path`, one a line; blank lines and # comments are skipped.
 
-    Raises UserError, which names the file and the line, for anything that is not a positive finite number.
+    A byte order mark, as Windows writes it, is left out; it may say that the file is UTF-16. Raises
+    UserError, which names the file and the line, for anything that is not a positive finite number.
     """
     key = f"federation.quotas.path={path}"
     try:
-        lines = path.expanduser().read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(path.expanduser(), errors="replace").splitlines()
     except OSError as error:
-        raise UserError(f"{key}: cannot read it: {error.strerror}") from error
+        raise NotHere(f"{key}: cannot read it: {error.strerror}") from error
     quotas = []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
@@ -95,7 +96,10 @@ def read_quotas(path: Path) -> list[float]:
         except ValueError:
             quota = math.nan
         if not (math.isfinite(quota) and quota > 0):
-            raise UserError(f"{key}: line {number}: {show(text)!r} is not a positive finite number of MiB")
+            raise UserError(
+                f"{key}: line {number}: {show(text)!r} is not a positive finite number of MiB (allowed: "
+                "one number a line, with a point, without unit or heading, such as 512.5; comments after #)"
+            )
         quotas.append(quota)
     return quotas
 

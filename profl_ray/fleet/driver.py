@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.fleet.build import build_fleet
+from profl_ray.fleet.tracked_run import start_writer
 from profl_ray.server.checkpoint import weights_sha256
+from profl_ray.server.contents import check_contents
 from profl_ray.server.experiment import Experiment, assemble
 from profl_ray.server.needs import StepNeed
 from profl_ray.server.record import RoundRecord
@@ -23,16 +25,9 @@ from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import Recovered, RunFolder
 from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
-from profl_ray.tracking import (
-    REASON_TAG,
-    NullWriter,
-    RunWriter,
-    Status,
-    Totals,
-    Writer,
-    prepare_store,
-)
+from profl_ray.tracking import REASON_TAG, Status, Totals, Writer
 from profl_ray.tracking.artifacts import log_results, log_setup
+from profl_ray.tracking.times import round_times_ms
 from profl_ray.training import known_flops
 
 NOTICE_TAG = "profl_ray.notice"
@@ -53,13 +48,19 @@ class RunIdentity:
     """MLflow run that was created beforehand."""
     params: dict[str, str] = field(default_factory=dict)
     """Parameters beside the configuration, such as what a sweep set."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tags by which others find the run."""
     patience_seconds: float = 3.0
     """How long to wait for another process that still plays this run to end."""
     store_patience_seconds: float = 0.0
     """How long to wait for an MLflow that is away when the run begins, goes on, or ends."""
 
 
-def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]]:
+Runnable = tuple[Experiment, list[StepNeed]]
+"""An experiment that can be run, and the needs of its steps."""
+
+
+def check_runnable(config: ExperimentConfig) -> Runnable:
     """Return the experiment and the needs of its steps; UserError if it cannot be put together.
 
     Unaffordable if some step is beyond all devices. What is found out here is known to the driver later.
@@ -75,7 +76,10 @@ def check_runnable(config: ExperimentConfig) -> tuple[Experiment, list[StepNeed]
 class Driver:
     """Runs one experiment from its first, or its next, round to its end."""
 
-    def __init__(self, config: ExperimentConfig, identity: RunIdentity) -> None:
+    def __init__(
+        self, config: ExperimentConfig, identity: RunIdentity, runnable: Runnable | None = None
+    ) -> None:
+        """Open the run; `runnable`: what `check_runnable` returned for this configuration, if it is known."""
         self.config = config
         self.identity = identity
         self.folder = RunFolder(identity.folder)
@@ -84,7 +88,7 @@ class Driver:
         self.notices: list[str] = []
         """What the user should know of how the run went on."""
         self._stop = threading.Event()
-        self.experiment, self.needs = check_runnable(config)
+        self.experiment, self.needs = runnable or check_runnable(config)
         self.fleet = build_fleet(self.experiment)
         try:
             self.server = self._make_server()
@@ -198,7 +202,9 @@ class Driver:
             summary = self.summary()
             numbers = {k: float(v) for k, v in summary.items() if isinstance(v, int | float)}
             tags = {"profl_ray.weights_sha256": summary["weights_sha256"]}
-            self.writer.log_summary(numbers, tags | ({REASON_TAG: reason} if reason else {}))
+            tags |= {REASON_TAG: reason} if reason else {}
+            self._note_outcome({"status": outcome, "metrics": numbers, "tags": tags})
+            self.writer.log_summary(numbers, tags)
             if self.records:
                 log_results(self.writer, self.experiment, self.records)
             if undelivered := self.writer.finish(outcome, self.identity.store_patience_seconds):
@@ -232,13 +238,14 @@ class Driver:
     def _open(self) -> Writer:
         """Begin the run's folder, or go on where it stopped; return the writer."""
         self.folder.acquire(self.identity.patience_seconds)
-        resumed = self.folder.exists
-        writer = self._start_writer(self.folder.facts()["mlflow_run_id"] if resumed else self.identity.run_id)
+        if resumed := self.folder.exists:
+            self.notices += check_contents(self.folder, self.experiment)
+        begun = self.folder if resumed else None
+        writer = start_writer(self.identity, self.config, begun, self.notices)
         if not resumed:
-            facts = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
-            self.folder.begin(
-                self.config, facts | {"sub_models": self.sub_models}, self.experiment.split_as_json()
-            )
+            facts: dict[str, Any] = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
+            facts |= {"sub_models": self.sub_models, "contents": self.experiment.contents}
+            self.folder.begin(self.config, facts, self.experiment.split_as_json())
         # Once more when a run goes on: MLflow may have been away when it began.
         log_setup(writer, self.experiment, self.needs)
         if resumed and (saved := self.folder.latest()) is not None:
@@ -249,10 +256,15 @@ class Driver:
         """Take back what was saved, as far as it stands here and now, and log what MLflow lacks of it."""
         self.server.restore(saved.snapshot)
         rounds = self.server.ledger.rounds
+        # Of a run that is filled in; what takes the place of others must be newer than they are.
+        is_empty = writer.last_round == 0
+        times_ms = round_times_ms(self.folder.begun_ms, saved.records) if is_empty else repeat(None)
         self.notices += [f"went on from round {rounds}: {why}" for why in saved.skipped]
         if self.server.branched:
-            # Others take the place of all later rounds, also of those that only MLflow has.
-            self.folder.note_relogging(after=rounds, up_to=writer.last_round)
+            # Others take the place of all later rounds, also of those that only MLflow has, though it may not
+            # be asked today.
+            last_round = max(writer.last_round, len(saved.records))
+            self.folder.note_relogging(after=rounds, up_to=last_round)
             if rounds < len(saved.records):
                 self.notices.append(
                     f"went on from round {rounds}: what was shared after it, to round {len(saved.records)}, "
@@ -262,27 +274,16 @@ class Driver:
         relogged = self.folder.relogging()
         if rounds < relogged.up_to:
             writer.forget(relogged.after)
-        for record in saved.records[:rounds]:
+        for record, ended_ms in zip(saved.records[:rounds], times_ms, strict=False):
             self.records.append(record)
             self.totals = self.totals.plus(record)
-            writer.log_round(record, self.totals)  # Only what a crash kept from being logged.
+            writer.log_round(record, self.totals, ended_ms)  # Only what the run in MLflow lacks.
         if self.notices:
             writer.log_summary({}, {NOTICE_TAG: "; ".join(self.notices)})
 
-    def _start_writer(self, run_id: str | None) -> Writer:
-        identity = self.identity
-        if identity.uri is None:
-            return NullWriter()
-        experiment_id = identity.experiment_id or prepare_store(
-            identity.uri, self.config.tracking.experiment, self.config.storage.root
-        )
-        return RunWriter.start(
-            identity.uri,
-            experiment_id,
-            identity.name,
-            flatten(self.config) | identity.params,
-            {},
-            parent_run_id=identity.parent_run_id,
-            run_id=run_id or None,
-            patience_seconds=identity.store_patience_seconds,
-        )
+    def _note_outcome(self, outcome: dict[str, Any]) -> None:
+        """Note how the run was left, so that its run in MLflow can be made anew."""
+        try:
+            self.folder.note(outcome=outcome)
+        except (OSError, UserError) as error:
+            self.notices.append(f"how the run was left could not be noted: {error}")

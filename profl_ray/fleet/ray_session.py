@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from profl_ray.environment import on_cluster, token_words
+from profl_ray.environment import on_cluster, short_temporary, token_words
 from profl_ray.errors import UserError
 
 LONGEST_TEMPORARY_BYTES = 107 - len("/session_2026-11-27_20-04-19_022424_4194304/sockets/plasma_store")
@@ -72,7 +72,8 @@ def _start(num_cpus: int | None) -> None:
     import ray
     from ray.exceptions import RayError
 
-    folder = ray_folder()
+    folder, temporary = ray_folder(), os.environ.get("TMPDIR")
+    short_temporary(os.environ)  # For Ray's processes, which inherit it.
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ray.init(
@@ -89,6 +90,9 @@ def _start(num_cpus: int | None) -> None:
             f"Ray does not start on this machine, in {folder} ({_reason(error)})",
             "RAY_TMPDIR=/FOLDER that can be written, on a disk with room; profl-ray doctor",
         ) from error
+    finally:
+        if temporary is not None:
+            os.environ["TMPDIR"] = temporary
 
 
 def _connect() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from profl_ray.environment import ELSEWHERE, keep_loopback_off_proxies
+from profl_ray.environment import ELSEWHERE, keep_loopback_off_proxies, short_temporary
 from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.guard import Guard
@@ -121,8 +121,10 @@ class LocalHead:
         return {**base_environment(), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
 
     def _environment(self) -> dict[str, str]:
+        environment = self.client_environment()
+        short_temporary(environment, str(self._scratch.path))
         return {
-            **self.client_environment(),
+            **environment,
             # Otherwise Ray turns 127.0.0.1 into the machine's outer address.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             # Otherwise SIGTERM waits up to 30 s for running work.

@@ -96,7 +96,7 @@ def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
                 "the same on all nodes"
             )
     uri = str(given.get("tracking.uri", ""))
-    if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+    if uri.startswith("sqlite:///") and not uri.startswith(("sqlite:////", "sqlite:///%2F")):
         raise UserError(
             f"tracking.uri={uri}: a job starts in another folder than yours; use sqlite:////absolute/path"
         )

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 _PREFIX = "profl-ray-"
-_LONGEST = 40
-"""Ray puts sockets about 60 characters below its folder, and a socket's path may have 107."""
+_LONGEST = 39
+"""Ray puts sockets 64 characters below its folder, `ray` in ours, and a socket's path may have 107."""
 
 
 class Scratch:

@@ -5,12 +5,14 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from profl_ray.config.addresses import DEFAULT_FILE, default_address
 from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.head import base_environment, program
 from profl_ray.launch.ports import require_free
 from profl_ray.launch.scratch import Scratch
 from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
+from profl_ray.tracking.moved import ARTIFACTS, adopt_artifacts
 
 _START_SECONDS = 90.0
 
@@ -21,17 +23,18 @@ def ui_command(storage_root: Path, host: str, port: int) -> list[str]:
     Our runs keep their artifacts under file:// addresses, which the server reads itself; its own artifact
     folder is named only so that it does not make one in the current folder.
     """
-    command = [*program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{storage_root}/mlflow.db"]
-    command += ["--artifacts-destination", (storage_root / "mlartifacts").as_uri()]
+    command = [*program("mlflow"), "server", "--backend-store-uri", default_address(storage_root)]
+    command += ["--artifacts-destination", (storage_root / ARTIFACTS).as_uri()]
     return [*command, "--host", host, "--port", str(port), "--workers", "1"]
 
 
 def run_ui(storage_root: Path, host: str = "127.0.0.1", port: int = 5000) -> None:
     """Serve the MLflow UI until Ctrl-C or SIGTERM."""
     root = storage_root.expanduser().resolve()
-    if not (root / "mlflow.db").is_file():
-        raise UserError(f"no runs yet: {root / 'mlflow.db'} is missing; run `make demo` first")
+    if not (root / DEFAULT_FILE).is_file():
+        raise UserError(f"no runs yet: {root / DEFAULT_FILE} is missing; run `make demo` first")
     require_free(port, "port", host)
+    adopt_artifacts(default_address(root), root, print)
     # The server's options have variables, too: those of the user's shell are meant for another server.
     own = {name: value for name, value in base_environment().items() if not name.startswith("MLFLOW_")}
     environment = {

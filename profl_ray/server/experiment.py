@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import torch
 
 from profl_ray.config import ExperimentConfig, FleetConfig
-from profl_ray.errors import UserError
+from profl_ray.errors import NotHere
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
 from profl_ray.memory import KeptFacts, NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_images
@@ -30,6 +32,23 @@ class Experiment:
     network: Network
     full_need_mib: float
     estimate: NeedEstimator
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """Digest of all images and labels, wherever they lie."""
+        digest, data = sha256(), self.data
+        for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(array.data if array.flags.c_contiguous else array.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digests of what was read from files that `data.root` and `federation.quotas.path` may name."""
+        found = {"data": self.data_sha256}
+        if self.config.federation.quotas.name == "file":
+            found["quotas"] = sha256(self.quotas_mib.tobytes()).hexdigest()
+        return found
 
     def make_strategy(self) -> Strategy:
         """Return the configured strategy, at its beginning."""
@@ -63,7 +82,7 @@ class Experiment:
 
 def _check_accelerator(fleet: FleetConfig) -> None:
     if fleet.accelerator == "cuda" and fleet.backend == "in_process" and not torch.cuda.is_available():
-        raise UserError("fleet.accelerator=cuda: this machine has no GPU that PyTorch can use (allowed: cpu)")
+        raise NotHere("fleet.accelerator=cuda: this machine has no GPU that PyTorch can use (allowed: cpu)")
 
 
 def make_network(

@@ -95,6 +95,26 @@ class RunFolder:
             )
         return facts
 
+    def note(self, **facts: Any) -> None:
+        """Note further facts, or newer ones, in `run.json`."""
+        write_durably(self.path / "run.json", json.dumps(self.facts() | facts).encode())
+
+    def mlflow_run_ids(self) -> list[str]:
+        """Return the run's ids in MLflow, the newest first: it has one in each store it was tracked in."""
+        facts = self.facts()
+        known = (facts["mlflow_run_id"], *facts.get("earlier_mlflow_run_ids", ()))
+        return [run_id for run_id in known if run_id]
+
+    def note_mlflow_run(self, run_id: str) -> None:
+        """Note the run in MLflow where the run is tracked from now on."""
+        earlier = [known for known in self.mlflow_run_ids() if known != run_id]
+        self.note(mlflow_run_id=run_id, earlier_mlflow_run_ids=earlier)
+
+    @property
+    def begun_ms(self) -> int:
+        """When the run was begun, in ms since 1970: its configuration is written once."""
+        return int((self.path / "config.yaml").stat().st_mtime * 1000)
+
     def config(self) -> ExperimentConfig:
         """Return the configuration that the run was begun with; UserError if it was changed since."""
         path = self.path / "config.yaml"
@@ -133,8 +153,7 @@ class RunFolder:
         before = self.relogging()
         if before.up_to > after:  # They had not all been played yet.
             after, up_to = min(after, before.after), max(up_to, before.up_to)
-        noted = Relogging(after, up_to)
-        write_durably(self.path / "run.json", json.dumps(self.facts() | {"relogging": noted}).encode())
+        self.note(relogging=Relogging(after, up_to))
 
     def relogging(self) -> Relogging:
         """Return what was noted last."""

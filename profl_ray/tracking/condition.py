@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
+from profl_ray.config.addresses import sqlite_path
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import impatient, is_http, open_client, reason
-from profl_ray.tracking.store import sqlite_path
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _SECONDS = 5.0
 
@@ -44,7 +47,12 @@ def store_condition(uri: str) -> StoreCondition:
     if not os.access(path, os.W_OK):
         return StoreCondition("SQLite file", f"{path} cannot be written", f"chmod u+w {path}", usable=False)
     # Read-only: opened otherwise, SQLite might make what is not there.
-    return _database(uri, f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true", "SQLite file")
+    from sqlalchemy.engine import URL
+
+    query = {"mode": "ro", "uri": "true"}
+    return _database(
+        uri, URL.create("sqlite", database=f"file:{quote(str(path))}", query=query), "SQLite file"
+    )
 
 
 def health_url(uri: str) -> str | None:
@@ -66,7 +74,7 @@ def _future_file(path: Path) -> StoreCondition:
     return StoreCondition("SQLite file", f"{path} cannot be made: {there} is in the way", mend, usable=False)
 
 
-def _database(uri: str, address: str, kind: Literal["SQLite file", "database"]) -> StoreCondition:
+def _database(uri: str, address: "str | URL", kind: Literal["SQLite file", "database"]) -> StoreCondition:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError

@@ -47,8 +47,8 @@ class TrialData:
 
     @property
     def reason(self) -> str:
-        """Why it failed or is n/a; empty if nothing was noted."""
-        return self.tags.get(REASON_TAG, "")
+        """Why it failed or is n/a; empty if nothing was noted, or if it went well in the end."""
+        return "" if self.outcome == "finished" else self.tags.get(REASON_TAG, "")
 
     @cached_property
     def records(self) -> list[RoundRecord]:

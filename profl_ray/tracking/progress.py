@@ -6,7 +6,7 @@ from typing import Any
 
 from profl_ray.errors import unknown_name
 from profl_ray.strategies import Step
-from profl_ray.tracking.data import OUTCOME_TAG
+from profl_ray.tracking.data import OUTCOME_TAG, REASON_TAG
 from profl_ray.tracking.points import OTHER_STAGE_CODE, STAGE_CODES
 from profl_ray.tracking.reader import choose_parent, open_store, search_trials, user_errors
 
@@ -35,6 +35,8 @@ class TrialProgress:
     need_mib: float | None
     silent_seconds: float | None
     """Since its last point; None before the first."""
+    reason: str = ""
+    """Why it failed or is n/a."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,14 @@ def _trial(client: Any, run: Any) -> TrialProgress:
     points = client.get_metric_history(run.info.run_id, "step_index") if "step_index" in values else []
     last = max(points, key=lambda point: point.step, default=None)
     stage = _STAGES.get(int(values.get("stage_code", OTHER_STAGE_CODE)), "train")
+    state = run.data.tags.get(OUTCOME_TAG) or _STATES.get(run.info.status, "running")
     return TrialProgress(
         name=run.info.run_name or "",
-        state=run.data.tags.get(OUTCOME_TAG) or _STATES.get(run.info.status, "running"),
+        state=state,
         rounds=last.step if last else 0,
         step=str(Step(stage, 0 if stage == "train" else int(values.get("block", 0)))) if last else "",
         accuracy=values.get("test_accuracy"),
         need_mib=values.get("need_mib"),
         silent_seconds=time.time() - last.timestamp / 1000 if last else None,
+        reason=run.data.tags.get(REASON_TAG, "") if state in ("failed", "n/a") else "",
     )

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from profl_ray.config.addresses import sqlite_path
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import check_scheme, open_client, reason
 from profl_ray.tracking.data import QUOTAS_PATH, SweepData, TrialData
 from profl_ray.tracking.points import ROUND_METRICS
-from profl_ray.tracking.store import sqlite_path
 from profl_ray.tracking.writer import KIND_TAG
 
 __all__ = ["SweepData", "TrialData", "read_run", "read_sweep"]

@@ -1,15 +1,21 @@
 """Where runs are kept: the tracking URI, and a store that is ready before the first trial starts."""
 
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from profl_ray.config import ExperimentConfig
+from profl_ray.config.addresses import default_address, sqlite_address, sqlite_path
+from profl_ray.config.load import TRACKING_VARIABLE
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import check_scheme, impatient, is_http, open_client, reason
+from profl_ray.tracking.moved import ARTIFACTS, adopt_artifacts
 
 _LOCK_SECONDS = 120.0
+_log = logging.getLogger(__name__)
 
 
 def resolve_uri(config: ExperimentConfig) -> str:
@@ -18,25 +24,21 @@ def resolve_uri(config: ExperimentConfig) -> str:
     SQLite paths come back absolute, because a trial's working folder is not the user's. Raises UserError for
     an address that MLflow cannot use.
     """
-    uri = config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    uri = config.tracking.uri or os.environ.get(TRACKING_VARIABLE)
     if not uri:
-        return f"sqlite:///{config.storage.root.absolute() / 'mlflow.db'}"
+        return default_address(config.storage.root)
     path = sqlite_path(check_scheme(uri))
-    return uri if path is None else f"sqlite:///{path}"
+    return uri if path is None else sqlite_address(path)
 
 
-def sqlite_path(uri: str) -> Path | None:
-    """Return the absolute path of a SQLite store's file; None for other stores."""
-    prefix, colon, path = uri.partition(":///")
-    return Path(path).absolute() if colon and prefix.partition("+")[0] == "sqlite" else None
-
-
-def prepare_store(uri: str, experiment: str, storage_root: Path) -> str:
+def prepare_store(
+    uri: str, experiment: str, storage_root: Path, say: Callable[[str], object] = _log.warning
+) -> str:
     """Make the store at `uri` ready and return the id of `experiment`, which is created if need be.
 
     Call it once, before any trial opens the store: processes that create the tables of a fresh SQLite file at
-    the same time crash, so a file lock lets one at a time. Raises UserError if a server does not answer
-    within about five seconds or the store cannot be used.
+    the same time crash, so a file lock lets one at a time. Says in a line if the storage root was moved.
+    Raises UserError if a server does not answer within about five seconds or the store cannot be used.
     """
     check_scheme(uri)
     if is_http(uri):
@@ -51,7 +53,8 @@ def prepare_store(uri: str, experiment: str, storage_root: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock, timeout=_LOCK_SECONDS):
-            return _experiment_id(uri, experiment, (storage_root.absolute() / "mlartifacts").as_uri())
+            adopt_artifacts(uri, storage_root, say)
+            return _experiment_id(uri, experiment, (storage_root.absolute() / ARTIFACTS).as_uri())
     except Timeout:
         raise UserError(
             f"tracking.uri={masked(uri)}: another process has been preparing it for "

@@ -1,6 +1,5 @@
 """Writes one run to MLflow: one call a round, and never in the way of the training."""
 
-import getpass
 import json
 import logging
 import time
@@ -9,12 +8,17 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from profl_ray.errors import UserError
-from profl_ray.secrecy import masked
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking.client import impatient, is_refusal, open_client, reason
+from profl_ray.tracking.client import impatient, open_client, reason
+from profl_ray.tracking.opening import (
+    KIND_TAG,
+    PAUSE_SECONDS,
+    TRIES,
+    open_run,
+    retried,
+)
 from profl_ray.tracking.outbox import Outbox, Parcel
-from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
+from profl_ray.tracking.params import MAX_TAG_LENGTH, cut, safe_key
 from profl_ray.tracking.points import Totals, finite, round_points, step_tags
 from profl_ray.tracking.tables import TABLE_TAG, listed_tables, table_json, table_tag
 from profl_ray.tracking.undelivered import Undelivered
@@ -22,26 +26,30 @@ from profl_ray.tracking.undelivered import Undelivered
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KIND_TAG = "profl_ray.kind"
-"""run, sweep or trial."""
 Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
 """How a run is left, in MLflow's words; SCHEDULED: it waits, and goes on later."""
 
-EVERY_ROUNDS_METRIC = "need_mib"
-"""A metric that every round has: its steps tell which rounds were logged."""
-_PARENT_TAG = "mlflow.parentRunId"
 _DESCRIPTION_TAG = "mlflow.note.content"
-_TRIES = 4
-PAUSE_SECONDS = 2.0
-"""Between two tries to reach an MLflow that is away."""
 _log = logging.getLogger(__name__)
 
 
 class RunWriter:
     """The writer of one MLflow run. After `start` no method raises because of the store."""
 
-    def __init__(self, client: Any, run_id: str, tables: Iterable[str] = (), last_round: int = 0) -> None:
+    def __init__(
+        self,
+        client: Any,
+        run_id: str,
+        tables: Iterable[str] = (),
+        last_round: int = 0,
+        is_new: bool = True,
+        replaces: str = "",
+    ) -> None:
         self.run_id = run_id
+        self.is_new = is_new
+        """Whether the run was created by this writer."""
+        self.replaces = replaces
+        """Why a new run takes the place of an earlier one; empty: there was none."""
         self._client = client
         self._points = Outbox()
         # Files wait in a queue of their own: an artifact store that refuses must not hold up the metrics.
@@ -60,36 +68,41 @@ class RunWriter:
         parent_run_id: str | None = None,
         run_id: str | None = None,
         patience_seconds: float = 0.0,
+        known_run_ids: Sequence[str] = (),
+        begun_ms: int | None = None,
+        new_tags: Mapping[str, str] | None = None,
     ) -> Self:
         """Create a run, or go on with `run_id`, and return its writer.
 
-        The tag profl_ray.kind defaults to trial under a parent, else run. Parameters that a resumed run
-        already has are left as they are. A store that is away is waited for so many seconds. Raises UserError
-        if it is away for longer, or refuses.
+        Of several `known_run_ids` it goes on with the first that is there; where none is (it was deleted, or
+        the store is another one), a run is created in its place. `run_id` must be there. `begun_ms`:
+        when a new run began, default now; `new_tags`: of a new run alone. The tag profl_ray.kind defaults to
+        trial under a parent, else run.
+        Parameters that a resumed run already has are left as they are. A store that is away is waited for so
+        many seconds. Raises UserError if it is away for longer, or refuses.
         """
-        # Tags of a resumed run are already right; only those that the caller names are set again.
-        new = {} if run_id else _default_tags(parent_run_id)
-        all_tags = {safe_key(k): cut(v, MAX_TAG_LENGTH) for k, v in (new | dict(tags)).items()}
-        fresh = {safe_key(key): cut(value, MAX_PARAM_LENGTH) for key, value in params.items()}
-        deadline = time.monotonic() + patience_seconds
-        created: Any = None
-        while True:
-            try:
-                client = open_client(uri)
-                if created is None and run_id is None:  # Once, however often the rest is tried.
-                    create = partial(client.create_run, experiment_id, tags=all_tags, run_name=name)
-                    created = _retried(create)
-                run = created if run_id is None else _go_on(client, run_id, all_tags)
-                last_round = _last_logged_round(client, run_id) if run_id else 0
-                _log_params(client, run, fresh)
-                return cls(client, run.info.run_id, listed_tables(run.data.tags), last_round)
-            except Exception as error:
-                what = f"go on with run {run_id}" if run_id else f"create run {name!r}"
-                words = f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})"
-                if is_refusal(error) or time.monotonic() >= deadline:
-                    raise UserError(words) from error
-                _log.warning("%s; trying again", words)
-                time.sleep(PAUSE_SECONDS)
+        opened = open_run(
+            uri,
+            experiment_id,
+            name,
+            params,
+            tags,
+            parent_run_id,
+            run_id,
+            known_run_ids,
+            patience_seconds,
+            begun_ms,
+            new_tags or {},
+        )
+        run = opened.run
+        return cls(
+            opened.client,
+            run.info.run_id,
+            listed_tables(run.data.tags),
+            opened.last_round,
+            opened.is_new,
+            opened.replaces,
+        )
 
     @property
     def last_round(self) -> int:
@@ -152,13 +165,13 @@ class RunWriter:
             points_sent = self._points.flush(force=True)
             if self._files.flush(force=True) and points_sent:
                 break
-            if attempt >= _TRIES - 1 and (points_sent or time.monotonic() >= deadline):
+            if attempt >= TRIES - 1 and (points_sent or time.monotonic() >= deadline):
                 break
             time.sleep(min(PAUSE_SECONDS, 0.25 * 2**attempt))
         error = self._points.last_error or self._files.last_error
         result = Undelivered(self._points.give_up(), self._files.give_up(), error)
         try:
-            _retried(lambda: self._client.set_terminated(self.run_id, status))
+            retried(lambda: self._client.set_terminated(self.run_id, status))
         except Exception as problem:
             # A run that still reads RUNNING is a blemish; a result that is thrown away is a loss.
             _log.warning("run %s could not be marked %s (%s)", self.run_id, status, reason(problem))
@@ -196,8 +209,13 @@ def start_parent(
 
     `RunWriter.start(..., run_id=that id)` gives a writer for the sweep's own summary and its end.
     """
-    own = {KIND_TAG: "sweep"} | ({_DESCRIPTION_TAG: description} if description else {})
-    return RunWriter.start(uri, experiment_id, name, params, own | dict(tags or {})).run_id
+    own = parent_tags(description) | dict(tags or {})
+    return RunWriter.start(uri, experiment_id, name, params, own).run_id
+
+
+def parent_tags(description: str) -> dict[str, str]:
+    """Return the tags of a sweep's own run."""
+    return {KIND_TAG: "sweep"} | ({_DESCRIPTION_TAG: description} if description else {})
 
 
 def end_waiting(uri: str, run_id: str) -> bool:
@@ -205,67 +223,9 @@ def end_waiting(uri: str, run_id: str) -> bool:
     try:
         with impatient():  # A sweep's control waits for it.
             client = open_client(uri)
-            if _retried(lambda: client.get_run(run_id)).info.status == "SCHEDULED":
-                _retried(lambda: client.set_terminated(run_id, "KILLED"))
+            if retried(lambda: client.get_run(run_id)).info.status == "SCHEDULED":
+                retried(lambda: client.set_terminated(run_id, "KILLED"))
     except Exception as problem:
         _log.warning("run %s could not be marked as stopped (%s)", run_id, reason(problem))
         return False
     return True
-
-
-def _default_tags(parent_run_id: str | None) -> dict[str, str]:
-    tags = {
-        KIND_TAG: "trial" if parent_run_id else "run",
-        "mlflow.source.name": "profl-ray",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.user": _user(),
-    }
-    return tags | ({_PARENT_TAG: parent_run_id} if parent_run_id else {})
-
-
-def _last_logged_round(client: Any, run_id: str) -> int:
-    history = _retried(lambda: client.get_metric_history(run_id, EVERY_ROUNDS_METRIC))
-    return max((metric.step for metric in history), default=0)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that has no name.
-        return "unknown"
-
-
-def _go_on(client: Any, run_id: str, tags: Mapping[str, str]) -> Any:
-    run = _retried(lambda: client.get_run(run_id))
-    _retried(lambda: client.update_run(run_id, status="RUNNING"))
-    _retried(lambda: _log_tags(client, run_id, tags))
-    return run
-
-
-def _log_params(client: Any, run: Any, params: Mapping[str, str]) -> None:
-    """Log the parameters that the run does not have yet."""
-    from mlflow.entities import Param
-
-    pairs = [Param(key, value) for key, value in params.items() if key not in run.data.params]
-    for first in range(0, len(pairs), PARAMS_PER_BATCH):
-        batch = pairs[first : first + PARAMS_PER_BATCH]
-        _retried(partial(client.log_batch, run.info.run_id, params=batch))
-
-
-def _log_tags(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
-    from mlflow.entities import RunTag
-
-    if tags:
-        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-
-
-def _retried(call: Callable[[], Any]) -> Any:
-    """Return what `call` returns; a busy SQLite file or a short outage gets some more tries."""
-    for attempt in range(_TRIES - 1):
-        try:
-            return call()
-        except Exception as error:
-            _log.debug("MLflow call failed, trying again: %s", reason(error))
-            time.sleep(0.25 * 2**attempt)
-    return call()

@@ -6,7 +6,7 @@ hold the same sub-model. A trial that waits gives its place to the next; only wh
 rung judged. So nothing is trained for trials that merely came early, as asynchronous halving does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,20 @@ class StepHalving(GrownRungs):
         num_trials: int | None = None,
         max_concurrent: int | None = None,
         give_place: Callable[[str], None] = lambda trial_id: None,
+        failed: Collection[str] = (),
     ) -> None:
         """Follow the trials whose run folders are in `trials`.
 
-        num_trials: how many there will be; None: unknown (a search that waits for results), so that a rung
-        is judged whenever nobody trains. give_place: told the id of a trial that waits from now on.
+        num_trials: how many Tune will get; None: unknown (a search that waits for results), so that a rung
+        is judged whenever nobody trains. give_place: told the id of a trial that waits from now on. failed:
+        ids of trials of before the sweep went on, which Tune does not get.
         """
         super().__init__(trials)
         self.num_trials = num_trials
         self.max_concurrent = max_concurrent
         self.give_place = give_place
+        self.failed = frozenset(failed)
+        self.added: set[str] = set()
         self.passed: dict[str, int] = {}
         """By trial id: units at the last rung that it may leave."""
 
@@ -52,9 +56,11 @@ class StepHalving(GrownRungs):
 
         Tune adds a trial once more when it failed and is tried again; that one is pending already.
         """
-        is_restored = not self.recalled
-        if is_restored and trial.status == Trial.PENDING and _waits(RunFolder(self.trials / trial.trial_id)):
+        is_new = trial.trial_id not in self.added
+        self.added.add(trial.trial_id)
+        if is_new and trial.status == Trial.PENDING and _waits(RunFolder(self.trials / trial.trial_id)):
             trial.set_status(Trial.PAUSED)
+            self.give_place(trial.trial_id)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let a trial wait that has come to the end of a growing step."""
@@ -108,7 +114,7 @@ class StepHalving(GrownRungs):
         """
         beaten = []
         by_id = {trial.trial_id: trial for trial in waiting}
-        failed = {trial.trial_id for trial in others if _failed(trial)}
+        failed = self.failed | {trial.trial_id for trial in others if _failed(trial)}
         for place, rung in self.rungs.items():
             scores = {trial_id: score for trial_id, score in rung.items() if trial_id not in failed}
             here = [

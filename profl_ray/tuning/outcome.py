@@ -1,14 +1,13 @@
 """What a sweep left."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from profl_ray.tuning.space import decode
+from profl_ray.tuning.best import best_of
 from profl_ray.tuning.sweep_folder import Tracked
-
-if TYPE_CHECKING:
-    from ray.tune import ResultGrid
+from profl_ray.tuning.trial_notes import TrialEnd
 
 
 @dataclass(frozen=True)
@@ -30,29 +29,32 @@ class SweepOutcome:
     rounds_trained: int
     """Rounds that were trained for them; fewer where they shared some."""
 
+    refusal: str = ""
+    """Why the first trial that is n/a cannot be trained."""
+
     @classmethod
     def of(
-        cls, results: "ResultGrid", name: str, folder: Path, tracked: Tracked, experiment: str
+        cls,
+        settings: Mapping[str, Mapping[str, Any]],
+        ends: Mapping[str, TrialEnd],
+        name: str,
+        folder: Path,
+        tracked: Tracked,
+        experiment: str,
     ) -> "SweepOutcome":
-        """Return the outcome of a sweep whose trials have all ended."""
-        # Late: they bring Ray.
-        from profl_ray.tuning.best import best_of
-        from profl_ray.tuning.trial import METRIC
-
-        trials = [results[index] for index in range(len(results))]
-        metrics = [trial.metrics or {} for trial in trials]
-        finished = [trial for trial in trials if trial.error is None and (trial.metrics or {}).get("run_id")]
-        best = best_of(finished)
+        """Return the outcome of a sweep whose trials have all ended; settings and ends by trial id."""
+        best = best_of(settings, ends)
         return cls(
             name=name,
             folder=folder,
             uri=tracked.uri,
             experiment=experiment,
             parent_run_id=tracked.parent_run_id,
-            num_trials=len(trials),
-            num_failed=results.num_errors + sum(bool(values.get("failure")) for values in metrics),
-            best_settings=decode(best.config or {}) if best else {},
-            best_accuracy=(best.metrics or {})[METRIC] if best else None,
-            rounds_total=sum(values.get("round", 0) for values in metrics),
-            rounds_trained=sum(values.get("rounds_trained", 0) for values in metrics),
+            num_trials=len(ends),
+            num_failed=sum(end.outcome == "failed" for end in ends.values()),
+            best_settings=dict(settings[best]) if best is not None else {},
+            best_accuracy=ends[best].accuracy if best is not None else None,
+            rounds_total=sum(end.rounds for end in ends.values()),
+            rounds_trained=sum(end.rounds_trained for end in ends.values()),
+            refusal=next((end.reason for end in ends.values() if end.outcome == "n/a"), ""),
         )

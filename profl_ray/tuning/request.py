@@ -1,15 +1,22 @@
 """What a user asks of a sweep, and whether it can be had."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from profl_ray.config import ExperimentConfig, ModelConfig
+from profl_ray.config import DataConfig, ExperimentConfig, ModelConfig
 from profl_ray.config.load import load_experiment, parse_override
-from profl_ray.errors import Unaffordable, UserError
+from profl_ray.errors import NotHere, UserError
 from profl_ray.fleet.resources import alive_nodes, check_cluster
 from profl_ray.models import balanced_partition, check_partition, find_family
 from profl_ray.server.experiment import assemble
+from profl_ray.tuning.domains import check_space
+from profl_ray.tuning.plan import planned_settings
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace
+
+NUM_DRAWN = 8
+"""Settings that are drawn to see whether any can be trained."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,12 @@ class SweepRequest:
 
 
 def base_config(request: SweepRequest) -> ExperimentConfig:
-    """Return the configuration that the trials share; checks every combination of a grid."""
+    """Return the configuration that the trials share; UserError if the space cannot be swept.
+
+    A grid of which some settings do not go together is swept: those are n/a. If all are so, it is a mistake.
+    """
     space = request.space
+    check_space(space)
     for override in request.overrides:
         key, _ = parse_override(override)
         if key in space.parameters:
@@ -66,16 +77,22 @@ def base_config(request: SweepRequest) -> ExperimentConfig:
             )
     config = load_experiment(space.recipe, [*space.overrides, *request.overrides]).with_absolute_paths()
     if (request.search or space.search) == "grid":
-        for settings in space.grid():
-            _check_partition(space.configure(config, settings).model)
+        _check_some(space, config)
     return config
 
 
 def trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[ExperimentConfig]:
-    """Return the configuration of every trial of a grid; of other searches, what the trials start from."""
-    if (request.search or request.space.search) == "grid":
-        return [request.space.configure(config, settings) for settings in request.space.grid()]
-    return [config]
+    """Return the configuration of every trial of a grid; of other searches, what the trials start from.
+
+    Settings that do not go together have none.
+    """
+    if (request.search or request.space.search) != "grid":
+        return [config]
+    configs = []
+    for settings in request.space.grid():
+        with suppress(UserError):  # That trial is n/a, and says why.
+            configs.append(request.space.configure(config, settings))
+    return configs
 
 
 def check_resources(request: SweepRequest, config: ExperimentConfig) -> None:
@@ -88,19 +105,48 @@ def check_resources(request: SweepRequest, config: ExperimentConfig) -> None:
 def check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
     """Put trials together until one can be trained; raise the first one's error if none can.
 
-    So a mistake that all share shows before anything is written.
+    So a mistake that all share shows before anything is written. Where settings are drawn, some that could
+    be drawn are looked at when what they start from cannot be trained.
     """
-    first: Unaffordable | None = None
-    for trial in trial_configs(request, config):
+    first: UserError | None = None
+    absent: list[DataConfig] = []
+    for trial in _candidates(request, config):
+        if trial.data in absent:
+            continue  # Not looked for, or downloaded, again.
         try:
             experiment = assemble(trial)
             experiment.check_affordable(experiment.step_needs(experiment.make_strategy()))
-        except Unaffordable as error:
+        except UserError as error:
+            first = first or error
+            if isinstance(error, NotHere):
+                absent.append(trial.data)
+        else:
+            return
+    if first is not None:
+        raise first
+
+
+def _candidates(request: SweepRequest, config: ExperimentConfig) -> Iterator[ExperimentConfig]:
+    yield from trial_configs(request, config)
+    space = request.space
+    if (request.search or space.search) != "grid":
+        for settings in planned_settings(space, "random", NUM_DRAWN, config.seed) or ():
+            with suppress(UserError):
+                yield space.configure(config, settings)
+
+
+def _check_some(space: SearchSpace, config: ExperimentConfig) -> None:
+    """Raise the first setting's error if there is none that makes a configuration and cuts a model."""
+    first: UserError | None = None
+    for settings in space.grid():
+        try:
+            _check_partition(space.configure(config, settings).model)
+        except UserError as error:
             first = first or error
         else:
             return
-    assert first is not None
-    raise first
+    if first is not None:
+        raise first
 
 
 def _check_partition(model: ModelConfig) -> None:

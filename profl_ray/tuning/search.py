@@ -1,23 +1,29 @@
 """From a search space to Tune's own words: parameter space, search algorithm, scheduler."""
 
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
-from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.fleet.resources import run_bundles
+from profl_ray.tuning.domains import takes_whole_numbers
+from profl_ray.tuning.generators import PlannedTrials, Settings, SuggestedTrials
 from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
 from profl_ray.tuning.trial import METRIC
+from profl_ray.tuning.trial_notes import TrialNotes
+
+RANDOM_STATES = 2**32
+"""Seeds that NumPy's generators take."""
 
 
 def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
-    """Return Tune's parameter space."""
+    """Return Tune's parameter space; ranges over keys that take whole numbers draw those, both ends too."""
     if search == "grid":
         space.grid()  # Refuses ranges.
     domains: dict[str, Any] = {}
@@ -25,10 +31,12 @@ def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
         if isinstance(domain, Choice):
             values = [encode(value) for value in domain.values]
             domains[key] = tune.grid_search(values) if search == "grid" else tune.choice(values)
-        elif domain.log:
-            domains[key] = tune.loguniform(domain.low, domain.high)
+        elif takes_whole_numbers(key):
+            draw = tune.lograndint if domain.log else tune.randint
+            domains[key] = draw(int(domain.low), int(domain.high) + 1)
         else:
-            domains[key] = tune.uniform(domain.low, domain.high)
+            draw = tune.loguniform if domain.log else tune.uniform
+            domains[key] = draw(domain.low, domain.high)
     return domains
 
 
@@ -37,31 +45,58 @@ def placement_group(config: ExperimentConfig) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory(run_bundles(config))
 
 
-class YieldingGenerator(BasicVariantGenerator):
-    """Grid or random search in which a trial that waits leaves its place to the next."""
+def search_algorithm(
+    space: SearchSpace,
+    trials: Mapping[str, Settings] | None,
+    notes: TrialNotes,
+    seed: int,
+    num_trials: int,
+    max_concurrent: int | None = None,
+) -> PlannedTrials | SuggestedTrials:
+    """Return what gives Tune the trials that have not ended for good.
 
-    def give_place(self, trial_id: str) -> None:
-        """Count the trial no longer among those that run at the same time."""
-        self._live_trials.discard(trial_id)
+    trials: the settings of all trials by id; None: Optuna names them. What it names after a sweep went on
+    knows the results of before, but is not what it would have named without the break.
+    """
+    noted = notes.read()
+    ends = {number: end for number, end in noted.ends.items() if end.final}
+    if trials is not None:
+        left = {number: settings for number, settings in trials.items() if number not in ends}
+        return PlannedTrials(left, max_concurrent)
+    begun = dict(list(noted.settings.items())[:num_trials])
+    searcher = _optuna(space, list(begun.values()), seed + len(begun))
+    ends = {number: end for number, end in ends.items() if number in begun}
+    return SuggestedTrials(searcher, num_trials, notes.note_begin, begun, ends, max_concurrent)
 
 
-def search_algorithm(search: Search, seed: int, max_concurrent: int | None = None) -> Any:
-    """Return Tune's search algorithm."""
-    if search != "optuna":
-        # Tune limits the number of trials at the same time only for the other algorithms.
-        return YieldingGenerator(random_state=seed, max_concurrent=max_concurrent or 0)
+def _optuna(space: SearchSpace, first: Sequence[Settings], seed: int) -> Any:
+    """Return Tune's search with Optuna, which names the settings `first` before others."""
     try:
         from ray.tune.search.optuna import OptunaSearch
     except ImportError as error:
         raise UserError(f"--search optuna needs the package optuna ({error})") from error
-    return OptunaSearch(metric=METRIC, mode="max", seed=seed)
+    points = [
+        {
+            key: encode(value) if isinstance(space.parameters[key], Choice) else value
+            for key, value in settings.items()
+        }
+        for settings in first
+    ]
+    searcher = OptunaSearch(points_to_evaluate=points or None, seed=seed % RANDOM_STATES)
+    searcher.set_search_properties(METRIC, "max", param_space(space, "optuna"))
+    return searcher
 
 
 def make_scheduler(
-    scheduler: Scheduler, trials: Path, search: Any, num_trials: int, max_concurrent: int | None = None
+    scheduler: Scheduler,
+    trials: Path,
+    search: PlannedTrials | SuggestedTrials,
+    max_concurrent: int | None = None,
+    failed: Collection[str] = (),
 ) -> Any:
     """Return Tune's scheduler; `trials` is the folder of the trials' run folders.
 
+    failed: ids of trials that had failed for good before the sweep went on.
     fifo: all trials to their end; asha: the best half at equal numbers of grown units, however the network
     is cut; halving: the best of those that are cut alike, at the end of a step, when all are there.
     """
@@ -69,8 +104,12 @@ def make_scheduler(
         return FIFOScheduler()
     if scheduler == "asha":
         return GrownRungs(trials)
-    if isinstance(search, YieldingGenerator):
+    if isinstance(search, PlannedTrials):
         return StepHalving(
-            trials, num_trials=num_trials, max_concurrent=max_concurrent, give_place=search.give_place
+            trials,
+            num_trials=len(search.left),
+            max_concurrent=max_concurrent,
+            give_place=search.give_place,
+            failed=failed,
         )
-    return StepHalving(trials, max_concurrent=max_concurrent)
+    return StepHalving(trials, max_concurrent=max_concurrent, failed=failed)

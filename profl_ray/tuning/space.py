@@ -16,7 +16,7 @@ Scheduler = Literal["fifo", "asha", "halving"]
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values."""
+    """One of some values, each of which its key can take."""
 
     values: tuple[Any, ...]
 
@@ -28,7 +28,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between `low` and `high`; `log` draws its logarithm uniformly."""
+    """A number between `low` and `high`; `log` draws its logarithm uniformly, and wants `low` above 0.
+
+    Over a key that takes whole numbers, such as `training.local_epochs`, whole numbers are drawn, both ends
+    among them. Both ends must be values that the key can take.
+    """
 
     low: float
     high: float

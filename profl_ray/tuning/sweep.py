@@ -1,133 +1,92 @@
 """A sweep: one Tune experiment, one MLflow parent run, one folder that everything can go on from."""
 
 import json
-import time
 from collections.abc import Callable
-from uuid import uuid4
+from functools import partial
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
-from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import (
-    RunWriter,
-    Status,
-    end_waiting,
-    prepare_store,
-    resolve_uri,
-    start_parent,
-)
+from profl_ray.secrecy import new_name
+from profl_ray.tracking import RunWriter, Status, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
+from profl_ray.tuning.plan import planned_settings
 from profl_ray.tuning.request import SweepRequest, base_config, check_resources, check_trainable
-from profl_ray.tuning.space import decode
-from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep
-
-MAX_TRIAL_FAILURES = 3
+from profl_ray.tuning.resumed_tracking import refill_trials, resume_parent
+from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep, planned_trials
+from profl_ray.tuning.sweep_trials import SweepTrials
 
 
 def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome:
     """Run a new sweep on the Ray that this process is connected to."""
     config = base_config(request)
     request = request.resolved()
+    assert request.search is not None, "the request is resolved"
     check_resources(request, config)
     check_trainable(request, config)
-    name = f"{request.space.name}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:4]}"
+    trials = planned_settings(request.space, request.search, request.num_samples, config.seed)
+    name = new_name(request.space.name)
     tracked = _begin_parent(request, config, name)
-    keep_sweep(config.storage.root / name, request, config, tracked)
-    return _fit(request, config, name, tracked, say, resume=False)
+    folder = config.storage.root / name
+    keep_sweep(folder, request, config, tracked, trials)
+    return _play(SweepTrials(folder, trials, request.num_trials), request, config, tracked, say)
 
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
-    """Go on with a sweep that was interrupted: finished trials stay, the others continue."""
-    request, config, tracked = begun_sweep(request, base_config(request), name)
+    """Go on with a sweep that was interrupted: trials that ended stay, the others go on or begin.
+
+    Those that failed are tried again, unless they would fail again. Nothing is needed of what Tune left.
+    """
+    request, config, before = begun_sweep(request, base_config(request), name)
     check_resources(request, config)
-    return _fit(request, config, name, tracked, say, resume=True)
+    folder = config.storage.root / name
+    trials = SweepTrials(folder, planned_trials(folder, f"--resume {name}"), request.num_trials)
+    trials.notes.mend()
+    tracked = resume_parent(request, config, folder, before, say)
+    refill_trials(trials, config, request.space, tracked, say)
+    if drawn_anew := trials.drawn_anew():
+        say(f"the next {drawn_anew} settings are drawn anew, knowing the results so far")
+    return _play(trials, request, config, tracked, say)
 
 
-def _fit(
+def _play(
+    trials: SweepTrials,
     request: SweepRequest,
     config: ExperimentConfig,
-    name: str,
     tracked: Tracked,
     say: Callable[[str], None],
-    resume: bool,
 ) -> SweepOutcome:
-    from ray import tune
+    """Let Tune play the trials that have not ended, and say what came of all of them."""
+    # Late: it brings Ray.
+    from profl_ray.tuning.tuner import make_tuner
 
-    from profl_ray.tuning.search import make_scheduler, param_space, placement_group, search_algorithm
-    from profl_ray.tuning.trial import TRIALS, ProFLTrial, SweepContext
-    from profl_ray.tuning.view import SweepView
-
-    space = request.space
-    assert request.search is not None and request.scheduler is not None, "the request is resolved"
-    folder = config.storage.root / name
-    context = SweepContext(config, space, folder, tracked)
-    trainable = tune.with_resources(
-        tune.with_parameters(ProFLTrial, context=context),
-        lambda settings: placement_group(space.configure(config, decode(settings))),
-    )
-    say(f"sweep {name}: {request.num_trials} trials of {config.recipe}, {space.description}")
-
-    def settle(trial_id: str) -> bool:
-        """Mark the run of a trial that waited, and does not go on, as stopped."""
-        trial = RunFolder(folder / TRIALS / trial_id)
-        if tracked.uri is None or not trial.exists:
-            return True
-        return end_waiting(tracked.uri, str(trial.facts().get("mlflow_run_id")))
-
-    view = SweepView(request.num_trials, say, settle)
-
-    def restored() -> tune.Tuner:
-        tune_folder = str(folder / "tune")
-        return tune.Tuner.restore(tune_folder, trainable, resume_unfinished=True, resume_errored=True)
-
-    if resume:
-        tuner = restored()
-    else:
-        algorithm = search_algorithm(request.search, config.seed, request.max_concurrent)
-        tuner = tune.Tuner(
-            trainable,
-            param_space=param_space(space, request.search),
-            tune_config=tune.TuneConfig(
-                num_samples=request.num_samples or 1,
-                search_alg=algorithm,
-                scheduler=make_scheduler(
-                    request.scheduler,
-                    folder / TRIALS,
-                    algorithm,
-                    request.num_trials,
-                    request.max_concurrent,
-                ),
-                max_concurrent_trials=request.max_concurrent,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(folder),
-                verbose=0,
-                callbacks=[view],
-                # A trial whose process or node is lost goes on elsewhere from its own last round.
-                failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_FAILURES),
-                # A trial is saved only to wait; one that ends, or is stopped, is not.
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
-            ),
-        )
+    name = trials.folder.name
+    say(f"sweep {name}: {trials.num_trials} trials of {config.recipe}, {request.space.description}")
     try:
-        with tune_stops_on_signal() as interruption:
-            results = fit(tuner, restored, say, interruption)
-        if interruption.requested:
-            raise KeyboardInterrupt
+        if not trials.all_ended():
+            with tune_stops_on_signal() as interruption:
+                tuner = partial(make_tuner, trials, request, config, tracked, say)
+                fit(tuner(), tuner, say, interruption)
+            if interruption.requested:
+                raise KeyboardInterrupt
+        missing = trials.num_trials - len(trials.noted().ends)
+        if missing:
+            raise UserError(
+                f"Tune ended before {missing} of {trials.num_trials} trials had; go on with "
+                f"{_resuming(request.command, name)}"
+            )
     except KeyboardInterrupt:
         _end_parent(tracked, name, "KILLED", say)
-        if (folder / "tune").exists():  # Else no trial had begun.
-            say(f"interrupted; go on with {_resuming(request.command, name)}")
+        say(f"interrupted; go on with {_resuming(request.command, name)}")
         raise
     except BaseException:
         _end_parent(tracked, name, "FAILED", say)
         raise
-    outcome = SweepOutcome.of(results, name, folder, tracked, config.tracking.experiment)
+    outcome = SweepOutcome.of(
+        trials.settings(), trials.noted().ends, name, trials.folder, tracked, config.tracking.experiment
+    )
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {
         "final_accuracy": outcome.best_accuracy,
@@ -135,10 +94,10 @@ def _fit(
         "num_failed": outcome.num_failed,
     }
     _end_parent(tracked, name, "FAILED" if outcome.num_failed else "FINISHED", say, summary, best_tags)
-    metrics = [results[index].metrics or {} for index in range(len(results))]
-    refusals = [values["refusal"] for values in metrics if values.get("refusal")]
-    if refusals and outcome.best_accuracy is None:
-        raise UserError(f"none of the {outcome.num_trials} trials could be trained; the first: {refusals[0]}")
+    if outcome.refusal and outcome.best_accuracy is None:
+        raise UserError(
+            f"none of the {outcome.num_trials} trials could be trained; the first: {outcome.refusal}"
+        )
     return outcome
 
 

@@ -1,6 +1,7 @@
 """What is kept of a sweep beside Tune's own state: `config.yaml` and `sweep.json`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -9,9 +10,8 @@ from typing import Any
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import from_yaml, resumed_config, to_yaml
 from profl_ray.errors import UserError
-from profl_ray.secrecy import masked, plain_name
+from profl_ray.secrecy import kept_name, masked
 from profl_ray.server.durable import write_durably
-from profl_ray.tracking import resolve_uri
 from profl_ray.tuning.request import SweepRequest
 
 _FACTS = {"experiment_id", "parent_run_id", "uri", "space"}
@@ -26,10 +26,23 @@ class Tracked:
     """None: it is not."""
     experiment_id: str = ""
     parent_run_id: str | None = None
+    earlier_run_ids: tuple[str, ...] = ()
+    """The sweep's own runs in stores where it was tracked before."""
+    command: str = ""
+    """With which it was begun."""
 
 
-def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tracked: Tracked) -> None:
-    """Note, in a new folder, what the sweep is begun with; `request` is resolved."""
+def keep_sweep(
+    folder: Path,
+    request: SweepRequest,
+    config: ExperimentConfig,
+    tracked: Tracked,
+    trials: Sequence[dict[str, Any]] | None = None,
+) -> None:
+    """Note, in a new folder, what the sweep is begun with; `request` is resolved.
+
+    trials: settings of all trials; None: a search names them as it goes.
+    """
     folder.mkdir(parents=True)
     text = to_yaml(config).encode()
     write_durably(folder / "config.yaml", text)
@@ -39,6 +52,8 @@ def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tr
         "uri": masked(tracked.uri) if tracked.uri else None,
         "config_sha256": sha256(text).hexdigest(),
         "options": request.options,
+        "command": request.command,
+        "trials": trials,
         **request.space.identity,
     }
     # Last: with it the sweep is begun.
@@ -48,26 +63,52 @@ def keep_sweep(folder: Path, request: SweepRequest, config: ExperimentConfig, tr
 def begun_sweep(
     request: SweepRequest, asked: ExperimentConfig, name: str
 ) -> tuple[SweepRequest, ExperimentConfig, Tracked]:
-    """Return what the sweep `name` goes on with: its options, its configuration and where it is tracked.
+    """Return what the sweep `name` goes on with: options and configuration; and where it was tracked so far.
 
     `asked`: the configuration that is asked for now. Raises UserError if there is no such sweep, if its files
     were changed, or if something is asked for that it was not begun with.
     """
     where = f"--resume {name}"
-    folder = asked.storage.root / plain_name("--resume", name)
+    folder = asked.storage.root / kept_name("--resume", name, asked.storage.root)
     facts = _facts(folder, where)
     if facts["space"] != request.space.name:
         raise UserError(f"{where}: that sweep is of the space {facts['space']!r}")
     for part, now in request.space.identity.items():
         if facts.get(part) != json.loads(json.dumps(now)):
             raise UserError(f"{where}: its {part} were {json.dumps(facts.get(part))}, now {json.dumps(now)}")
-    if not (folder / "tune").exists():
-        raise UserError(f"{where}: it was interrupted before its first trial; start it anew")
+    if "trials" not in facts:
+        raise UserError(
+            f"{where}: it was begun by an older version, which kept its trials in files of Ray Tune alone: "
+            "go on with that version, or start it anew"
+        )
     config = resumed_config(_config(folder, facts, where), asked, request.overrides, where)
     tracked = Tracked(
-        _same_uri(config, facts["uri"], where), facts["experiment_id"] or "", facts["parent_run_id"]
+        facts["uri"],
+        facts["experiment_id"] or "",
+        facts["parent_run_id"],
+        tuple(facts.get("earlier_run_ids", ())),
+        facts.get("command", ""),
     )
     return _same_options(request, facts.get("options", {}), where), config, tracked
+
+
+def note_tracked(folder: Path, tracked: Tracked) -> None:
+    """Note where the sweep in `folder` is tracked from now on."""
+    facts = _facts(folder, f"--resume {folder.name}") | {
+        "experiment_id": tracked.experiment_id,
+        "parent_run_id": tracked.parent_run_id,
+        "earlier_run_ids": tracked.earlier_run_ids,
+        "uri": masked(tracked.uri) if tracked.uri else None,
+    }
+    write_durably(folder / "sweep.json", json.dumps(facts).encode())
+
+
+def planned_trials(folder: Path, where: str) -> list[dict[str, Any]] | None:
+    """Return the settings of all trials of a sweep that was begun; None if a search names them as it goes."""
+    trials = _facts(folder, where)["trials"]
+    if trials is not None and not (isinstance(trials, list) and all(isinstance(t, dict) for t in trials)):
+        raise UserError(f"{where}: {folder / 'sweep.json'}: its trials must be a list of settings, or null")
+    return trials
 
 
 def _facts(folder: Path, where: str) -> dict[str, Any]:
@@ -112,15 +153,3 @@ def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> Sw
             )
     begun_with: dict[str, Any] = {option: kept.get(option) for option in request.options}
     return replace(request, **begun_with)
-
-
-def _same_uri(config: ExperimentConfig, kept: str | None, where: str) -> str | None:
-    """Return the tracking URI that the sweep was begun with; its password was not kept."""
-    if kept is None or kept == masked(kept):
-        return kept
-    now = resolve_uri(config)
-    if masked(now) != kept:
-        raise UserError(
-            f"{where}: it is tracked in {kept}, now MLFLOW_TRACKING_URI is {masked(now)}: set it as before"
-        )
-    return now

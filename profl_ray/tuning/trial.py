@@ -2,21 +2,18 @@
 
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from profl_ray.config import ExperimentConfig
-from profl_ray.config.load import flatten
-from profl_ray.config.yaml_tree import as_text
-from profl_ray.errors import NothingLearnt, Unaffordable
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.errors import NotHere, NothingLearnt, UserError
+from profl_ray.fleet.driver import Driver, check_runnable
 from profl_ray.server.record import RoundRecord
-from profl_ray.tracking import OUTCOME_TAG, REASON_TAG, SWEPT, RunWriter, Status
-from profl_ray.tuning.space import SearchSpace, decode, trial_name
-from profl_ray.tuning.sweep_folder import Tracked
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.tracking import Status
+from profl_ray.tuning.space import decode
+from profl_ray.tuning.trial_run import SweepContext
 
 _log = logging.getLogger(__name__)
 
@@ -29,28 +26,6 @@ TIME = "units_grown"
 """Units trained for good: at the same count, trials have grown equally much of the same network."""
 SUB_MODELS, SPENT_ROUNDS, SPENT_BYTES = "sub_models", "round", "spent_bytes"
 """What a scheduler may weigh besides: which sub-models are grown, rounds and bytes so far."""
-STORE_PATIENCE_SECONDS = 300.0
-"""How long a trial that begins, goes on or ends waits for an MLflow that is away."""
-TRIALS = "trials"
-"""In a sweep's folder: the trials' run folders."""
-
-
-@dataclass(frozen=True)
-class SweepContext:
-    """What every trial of a sweep knows."""
-
-    config: ExperimentConfig
-    space: SearchSpace
-    folder: Path
-    """The sweep's folder; trials keep their runs in `TRIALS` below it."""
-    tracked: Tracked
-
-
-def sharing_rounds(config: ExperimentConfig) -> ExperimentConfig:
-    """Return the configuration of a trial: trials share their rounds unless they are told not to."""
-    if config.storage.share_rounds is not None:
-        return config
-    return config.model_copy(update={"storage": config.storage.model_copy(update={"share_rounds": True})})
 
 
 class ProFLTrial(tune.Trainable):
@@ -79,30 +54,35 @@ class ProFLTrial(tune.Trainable):
         self.settings = decode(new_config)
         return True
 
-    def _open(self) -> None:
-        """Open the trial's run, new or where it stopped."""
-        self.refusal = ""
+    def _open(self) -> dict[str, Any] | None:
+        """Open the trial's run, new or where it stopped; return what to report if it cannot be trained."""
         self.grown_accuracy = 0.0
         self.outcome: Status = "KILLED"
         self.reason = ""
         context = self.context
-        experiment = context.config
         try:
-            experiment = sharing_rounds(context.space.configure(context.config, self.settings))
-            self.driver = Driver(experiment, self._identity())
-        except Unaffordable as error:
-            self.refusal = str(error)
-            self._track_refusal(experiment)
-            return
+            experiment = context.configure(self.settings)
+            context.check_begun(self.trial_id, self.settings, experiment)
+            runnable = check_runnable(experiment)
+        except UserError as error:
+            if isinstance(error, NotHere) and len(context.nodes) > 1:
+                raise  # Tune tries again, perhaps on another node.
+            if isinstance(error, NotHere) or RunFolder(context.run_folder(self.trial_id)).exists:
+                # Not what the setting is, but where it is tried: elsewhere, or later, it may go well.
+                context.track_untrained(self.trial_id, self.settings, error, "FAILED")
+                return _untrained(failure=str(error), final=False)
+            context.track_untrained(self.trial_id, self.settings, error, "FINISHED")
+            return _untrained(refusal=str(error))
+        self.driver = Driver(experiment, context.identity(self.trial_id, self.settings), runnable)
         for record in self.driver.records:
             self._note(record)
+        return None
 
     def step(self) -> dict[str, Any]:
         """Play a round and report it."""
-        if self.driver is None:
-            self._open()
-        if self.driver is None:
-            return {METRIC: 0.0, TIME: 0, "refusal": self.refusal, "done": True, "round": 0}
+        if self.driver is None and (untrained := self._open()) is not None:
+            return untrained
+        assert self.driver is not None
         if self.driver.finished:
             record = self.driver.records[-1]
         else:
@@ -112,7 +92,7 @@ class ProFLTrial(tune.Trainable):
                 # It would come again: not a failure that Tune should try to mend, as the loss of a node is.
                 self.outcome, self.reason = "FAILED", str(error)
                 self.cleanup()
-                return {METRIC: 0.0, TIME: 0, "failure": str(error), "done": True, "round": 0}
+                return _untrained(failure=str(error))
             except Exception as error:
                 self.outcome, self.reason = "FAILED", f"{type(error).__name__}: {error}"
                 raise
@@ -147,7 +127,7 @@ class ProFLTrial(tune.Trainable):
         if self.driver is not None and not self.driver.finished:
             self.outcome = "SCHEDULED"
             self.cleanup()
-        folder = str(self._identity().folder)
+        folder = str(self.context.run_folder(self.trial_id))
         (Path(checkpoint_dir) / "run_folder.json").write_text(json.dumps({"run_folder": folder}))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
@@ -171,40 +151,10 @@ class ProFLTrial(tune.Trainable):
         if accuracy is not None:
             self.grown_accuracy = accuracy
 
-    def _identity(self) -> RunIdentity:
-        context = self.context
-        return RunIdentity(
-            folder=context.folder / TRIALS / self.trial_id,
-            name=trial_name(self.settings),
-            uri=context.tracked.uri,
-            experiment_id=context.tracked.experiment_id,
-            parent_run_id=context.tracked.parent_run_id,
-            params={f"{SWEPT}{key}": as_text(value) for key, value in self.settings.items()},
-            # A trial that goes on elsewhere may have to wait until its lost process is really gone.
-            patience_seconds=120.0,
-            # Tries are for lost processes: an MLflow that is away for a while should not use them up. And
-            # nobody opens a trial again that was beaten.
-            store_patience_seconds=STORE_PATIENCE_SECONDS,
-        )
 
-    def _track_refusal(self, experiment: ExperimentConfig) -> None:
-        """Leave a run that says why this setting cannot be trained."""
-        identity = self._identity()
-        if identity.uri is None:
-            return
-        params = flatten(experiment) | identity.params
-        tags = {OUTCOME_TAG: "n/a", REASON_TAG: self.refusal}
-        writer = RunWriter.start(
-            identity.uri,
-            identity.experiment_id,
-            identity.name,
-            params,
-            tags,
-            identity.parent_run_id,
-            patience_seconds=identity.store_patience_seconds,
-        )
-        writer.log_summary({"participation": 0.0})
-        writer.finish("FINISHED")
+def _untrained(**why: Any) -> dict[str, Any]:
+    """Return what a trial reports that ends without a result."""
+    return {METRIC: 0.0, TIME: 0, "done": True, "round": 0, **why}
 
 
 def accuracy_of_growth(record: RoundRecord) -> float | None:

@@ -4,14 +4,19 @@ Plain lines, not a redrawn screen: inside `ray job submit` the output is a log t
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ray.exceptions import RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from profl_ray.errors import UserError
+from profl_ray.tuning.fitting import reason
 from profl_ray.tuning.space import decode, trial_name
+from profl_ray.tuning.trial import METRIC, SPENT_ROUNDS, TIME
+from profl_ray.tuning.trial_notes import Outcome, TrialEnd
 
 INTERVAL_SECONDS = 5.0
 BAR_WIDTH = 30
@@ -33,11 +38,19 @@ class SweepView(Callback):
         num_trials: int,
         say: Callable[[str], None],
         settle: Callable[[str], bool] = lambda trial_id: True,
+        note_end: Callable[[str, TrialEnd, bool], None] = lambda trial_id, end, is_told: None,
+        num_ended: int = 0,
     ) -> None:
-        """`settle` is told the id of each trial that waited and does not go on; it returns False in vain."""
+        """`settle` is told the id of each trial that waited and does not go on; it returns False in vain.
+
+        note_end: told how each trial ended, and whether its run tells it, too. num_ended: trials that had
+        before the sweep went on.
+        """
         self.num_trials = num_trials
         self.say = say
         self.settle = settle
+        self.note_end = note_end
+        self.num_ended = num_ended
         self.seen: dict[str, _Seen] = {}
         self.started = self.printed = time.monotonic()
         _latest[:] = [self]
@@ -71,10 +84,12 @@ class SweepView(Callback):
         seen = self._of(trial)
         seen.state, seen.share = "done", 1.0
         last = seen.last or {}
-        if last.get("refusal"):
-            self.say(f"  n/a   {seen.name}: {last['refusal']}")
-        elif last.get("failure"):
-            self.say(f"  FAILED {seen.name}: {last['failure']}")
+        end = trial_end(last)
+        self.note_end(trial.trial_id, end, True)
+        if end.outcome == "n/a":
+            self.say(f"  n/a   {seen.name}: {end.reason}")
+        elif end.outcome == "failed":
+            self.say(f"  FAILED {seen.name}: {end.reason}")
         elif last.get("test_accuracy") is not None:
             word = "done  " if last.get("share_done", 1.0) >= 1.0 else "stopped "
             self.say(
@@ -84,16 +99,19 @@ class SweepView(Callback):
             self.say(f"  done  {seen.name}")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Print that a trial's process was lost, as with its node."""
+        """Print that a trial failed or lost its process, as with its node, and is tried again."""
         seen = self._of(trial)
         seen.state = "starting"
-        self.say(f"  lost  {seen.name}: its process failed or is gone; it goes on from its last round")
+        self.say(f"  lost  {seen.name}: {failure_of(trial)}; it goes on from its last round")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Print the failure of a trial."""
+        """Print the failure of a trial, for good."""
         seen = self._of(trial)
         seen.state, seen.share = "failed", 1.0
-        self.say(f"  FAILED {seen.name} (see {trial.path})")
+        why = failure_of(trial)
+        end = trial_end((seen.last or {}) | {"failure": why, "final": False})
+        self.note_end(trial.trial_id, end, False)
+        self.say(f"  FAILED {seen.name}: {why} (see {trial.path})")
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Leave no run that seems to wait: an interrupted sweep's trials go on when it is resumed."""
@@ -107,9 +125,10 @@ class SweepView(Callback):
 
     def _print(self) -> None:
         self.printed = time.monotonic()
-        share = sum(seen.share for seen in self.seen.values()) / max(self.num_trials, len(self.seen), 1)
+        share = self.num_ended + sum(seen.share for seen in self.seen.values())
+        share /= max(self.num_trials, len(self.seen), 1)
         filled = round(BAR_WIDTH * share)
-        ended = sum(seen.state in ("done", "failed") for seen in self.seen.values())
+        ended = self.num_ended + sum(seen.state in ("done", "failed") for seen in self.seen.values())
         elapsed = int(self.printed - self.started)
         self.say(
             f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {100 * share:3.0f} %  "
@@ -120,6 +139,39 @@ class SweepView(Callback):
                 self.say(f"    {seen.name:<28} {_round_words(seen.last)}")
 
 
+def trial_end(last: Mapping[str, Any]) -> TrialEnd:
+    """Return how a trial ended, from the last that it reported."""
+    outcome: Outcome = "finished" if last.get("share_done", 1.0) >= 1.0 else "stopped"
+    for name, word in _UNTRAINED.items():
+        if last.get(name):
+            outcome = word
+    return TrialEnd(
+        outcome=outcome,
+        reason=str(last.get("refusal") or last.get("failure") or ""),
+        final=bool(last.get("final", True)),
+        accuracy=last.get(METRIC),
+        units_grown=int(last.get(TIME, 0)),
+        rounds=int(last.get(SPENT_ROUNDS, 0)),
+        rounds_trained=int(last.get("rounds_trained", 0)),
+    )
+
+
+def failure_of(trial: Any) -> str:
+    """Return in one line why Tune's trial failed the last time."""
+    try:
+        error = trial.get_pickled_error()
+    except Exception as problem:
+        # Whatever an error of whichever library trips over as it is unpickled: the trial failed all the same.
+        return f"it failed ({type(problem).__name__} as its error was read)"
+    if error is None:
+        return "its process failed or is gone"
+    if isinstance(error, RayActorError):
+        return f"its process is gone ({reason(error)})"
+    cause = getattr(error, "cause", None) or error
+    return str(cause).splitlines()[0][:300] if isinstance(cause, UserError) else reason(cause)
+
+
+_UNTRAINED: dict[str, Outcome] = {"refusal": "n/a", "failure": "failed"}
 _latest: list[SweepView] = []
 
 

@@ -37,6 +37,24 @@ def test_a_run_ends_with_one_json_line_and_is_found_in_its_folder(profl_ray, tmp
     assert "round " not in again.err, "a finished run plays nothing"
 
 
+def test_a_run_of_a_file_of_any_name_can_be_gone_on_with(profl_ray, tmp_path):
+    for stem, label in (("my exp", "my-exp"), ("exp(1)", "exp-1"), ("e" * 250, "e" * 100)):
+        (tmp_path / f"{stem}.yaml").write_text("base: digits_tiny\n")
+        command = ("run", f"{stem}.yaml", "storage.root=runs", "tracking.enabled=false", "--json")
+        begun = json.loads(profl_ray(*command, *SHORT).out)
+        assert begun["run_id"].startswith(f"{label}-")
+        again = profl_ray(*command, "--resume", begun["run_id"])
+        assert again.code == 0 and json.loads(again.out)["weights_sha256"] == begun["weights_sha256"]
+
+
+def test_a_path_is_taken_as_it_stands(profl_ray, tmp_path):
+    result = profl_ray(
+        "run", "digits_tiny", *SHORT, "tracking.enabled=false", "storage.root=run #3", "--json"
+    )
+    assert result.code == 0
+    assert (tmp_path / "run #3" / json.loads(result.out)["run_id"] / "run.json").is_file()
+
+
 def test_a_tracked_run_can_be_reported(profl_ray, tmp_path):
     run = profl_ray("run", "digits_tiny", *SHORT, "storage.root=runs", "--json")
     assert run.code == 0

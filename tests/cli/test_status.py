@@ -23,13 +23,15 @@ def test_trials_are_counted_by_state_and_listed():
         TrialProgress("phi=1", "finished", 12, "grow 2", 0.91234, 1.5, 70.0),
         TrialProgress("phi=2", "running", 3, "train", None, 2.0, 1.0),
         TrialProgress("phi=3", "running", 0, "", None, None, None),
+        TrialProgress("phi=4", "n/a", 0, "", None, None, None, reason="no device can train it"),
     ]
     first, heading, *rows = lines(SweepProgress("freezing-1", "running", trials))
-    assert first == "freezing-1: running; trials: 1 finished, 2 running"
+    assert first == "freezing-1: running; trials: 1 finished, 2 running, 1 n/a"
     assert heading.split() == ["trial", "state", "step", "rounds", "accuracy", "need", "MiB", "last", "round"]
     assert rows[0].split() == ["phi=1", "finished", "grow", "2", "12", "0.9123", "1.50", "1", "min", "ago"]
     assert rows[1].split() == ["phi=2", "running", "train", "3", "-", "2.00", "1", "s", "ago"]
     assert rows[2].split() == ["phi=3", "running", "-", "0", "-", "-", "-"]
+    assert rows[4:] == ["phi=4: n/a: no device can train it"]
 
 
 def test_a_sweep_without_trials_says_so():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import re
 import signal
 import socket
@@ -81,8 +82,9 @@ def test_freeze_names_what_is_missing(freeze: ModuleType) -> None:
 
 
 def free_port_range(length: int) -> int:
-    """The first of `length` neighbouring ports that nobody listens on."""
-    for first in range(21000, 31000, length):
+    """The first of `length` neighbouring ports that nobody listens on, not always the same."""
+    starts = range(21000, 31000, length)
+    for first in random.SystemRandom().sample(starts, k=len(starts)):
         try:
             for port in range(first, first + length):
                 with socket.socket() as listener:

@@ -18,13 +18,31 @@ from profl_ray.config import (
     to_yaml,
 )
 from profl_ray.config import load as module
-from profl_ray.config.schema import config_schema
+from profl_ray.config.addresses import default_address
+from profl_ray.config.schema import config_schema, get
 from profl_ray.errors import UserError
+from profl_ray.tracking import resolve_uri
 
 LEAVES = config_schema().leaves
 GARBAGE = ["", "-1", "0", ".nan", "-.inf", "1e999", "0x" + "f" * 5000, "9" * 5000, "[", "{a: 1}", "!!int x"]
 GARBAGE += ["&a [*a]", "2001-99-99", "!!binary x", "!!set {a}", "[[1]]", "? [a]", "\x00", "\ud800", "<<: 3"]
 GARBAGE += ["!!timestamp x", "!!bool x", "!!python/name:os.system x", "{<<: 3}", "yes", "2001-01-01"]
+LIKE_SOMETHING_ELSE = [
+    "1e3",
+    "010",
+    "08",
+    "0o7",
+    "0b1",
+    "1_0",
+    "+5",
+    ".5",
+    "5.",
+    "1:30",
+    "-1E+3",
+    ".INF",
+    "no",
+]
+LIKE_SOMETHING_ELSE += ["true", "null", "~", "2001-01-01", "[1]", "{a: 1}", "# x", "a # b", "a: b", "<<", "="]
 SECTIONS = [section for section in config_schema().sections if section]
 
 
@@ -44,7 +62,8 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         )
     low = schema.get("minimum", schema.get("exclusiveMinimum", -6) + 1)
     simple = {"integer": st.integers(low, 2**63), "boolean": st.booleans(), "null": st.none()}
-    return simple.get(schema["type"], st.text(max_size=12))
+    texts = st.text(max_size=12) | st.sampled_from(LIKE_SOMETHING_ELSE)
+    return simple.get(schema["type"], texts)
 
 
 @st.composite
@@ -133,7 +152,7 @@ def test_every_recipe_of_the_package_loads(name: str) -> None:
     assert config.recipe == name and config.description
 
 
-def test_overrides_are_yaml_and_later_ones_win(folder: Path) -> None:
+def test_overrides_are_read_as_their_keys_have_it_and_later_ones_win(folder: Path) -> None:
     config = load_experiment(
         "plain",
         [
@@ -150,6 +169,123 @@ def test_overrides_are_yaml_and_later_ones_win(folder: Path) -> None:
     assert config.model.partition == (3, 1) and config.data.root is None
     assert config.fleet.num_actors == 5 and config.training.learning_rate == 0.001
     assert config.tracking.uri == "sqlite:///a=b.db" and config.storage.root == Path("/tmp/x")
+
+
+WORDS = [
+    ("seed", "010", 10),
+    ("seed", "1_000", 1000),
+    ("seed", "1e3", 1000),
+    ("seed", "0x10", 16),
+    ("seed", "0o10", 8),
+    ("seed", "0b11", 3),
+    ("seed", "+5", 5),
+    ("seed", "5.", 5),
+    ("training.learning_rate", "1e-3", 0.001),
+    ("training.learning_rate", "1E-3", 0.001),
+    ("training.learning_rate", ".5", 0.5),
+    ("training.learning_rate", "5.", 5.0),
+    ("training.learning_rate", "010", 10.0),
+    ("training.max_gradient_norm", "null", None),
+    ("training.max_gradient_norm", "~", None),
+    ("model.partition", "010", 10),
+    ("model.partition", "units", "units"),
+    ("model.partition", "[010, 2]", (10, 2)),
+    ("federation.quotas.values_mib", "[1e2,.5]", (100.0, 0.5)),
+    ("data.download", "yes", True),
+    ("data.download", "On", True),
+    ("tracking.enabled", "no", False),
+    ("storage.share_rounds", "off", False),
+    ("storage.share_rounds", "null", None),
+    ("tracking.experiment", "24", "24"),
+    ("tracking.experiment", "010", "010"),
+    ("tracking.experiment", "1e3", "1e3"),
+    ("tracking.experiment", "true", "true"),
+    ("tracking.experiment", "2024-01-01", "2024-01-01"),
+    ("tracking.experiment", "12:30:45", "12:30:45"),
+    ("tracking.uri", "no", "no"),
+    ("tracking.uri", "null", None),
+    ("tracking.uri", "", None),
+    ("tracking.uri", '"null"', "null"),
+    ("tracking.uri", "http://h:5000/#/x", "http://h:5000/#/x"),
+    ("recipe", "007", "007"),
+    ("storage.root", "007", Path("007")),
+    ("storage.root", "1_0", Path("1_0")),
+    ("storage.root", "'x y'", Path("x y")),
+    ("data.root", "~", None),
+]
+
+
+@pytest.mark.parametrize(("key", "word", "value"), WORDS)
+def test_a_word_is_what_its_key_is_declared_to_be(key: str, word: str, value: object) -> None:
+    """On the command line and in a file alike; YAML 1.1 has another opinion of most of these."""
+    *sections, name = key.split(".")
+    text = f"{name}: {word}"
+    for section in reversed(sections):
+        text = f"{section}: {{{text}}}"
+    for config in (load_experiment("digits_tiny", [f"{key}={word}"]), from_yaml(text)):
+        found = get(config.model_dump(), key)
+        assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    r"""/x/run #3; a: b; [a; {a; *x; &x; !x; %d; @x; `x`; - a; ? a; | a; a\nb; a,b; 'a; null; true; it's
+    $HOME; a=b; # a; 'a' b 'c'; "a" "b"; a == b; \\host\share; C:\new""".replace("\n    ", "; ").split("; "),
+)
+def test_text_and_paths_on_the_command_line_are_taken_as_they_stand(text: str) -> None:
+    overrides = [f"storage.root={text}", f"tracking.experiment={text}", f" description = {text} "]
+    config = load_experiment("digits_tiny", overrides)
+    assert config.storage.root == Path(text)
+    assert config.tracking.experiment == config.description == text
+
+
+@pytest.mark.parametrize(
+    "word", ["1:30", "12:30:45", "1.5", "1,5", "1 000", "1e-3", "0x", "ten", "1__0", "_1"]
+)
+def test_what_is_no_whole_number_is_refused_as_it_was_written(word: str) -> None:
+    assert error("digits_tiny", f"seed={word}") == f"seed={word}: must be an integer at least 0 (in override)"
+
+
+@pytest.mark.parametrize("word", ["1:30", "0,1", "1.5e", "e3", ".", "1e", "--1"])
+def test_what_is_no_number_is_refused_as_it_was_written(word: str) -> None:
+    key = "training.learning_rate"
+    assert (
+        error("digits_tiny", f"{key}={word}")
+        == f"{key}={word}: must be a number greater than 0 (in override)"
+    )
+
+
+def test_aliases_cannot_fill_the_memory(folder: Path) -> None:
+    rows = [f"a{depth}: &a{depth} [{', '.join([f'*a{depth - 1}'] * 9)}]" for depth in range(1, 9)]
+    write(folder, bomb="a0: &a0 [x]\n" + "\n".join(rows))
+    assert "broken YAML: its aliases unfold to more than 1000000 values" in error("bomb")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_recipe_may_be_written_on_windows(folder: Path, encoding: str) -> None:
+    (folder / "saved.yaml").write_bytes("base: plain\r\ndescription: caf\u00e9\r\n".encode(encoding))
+    assert load_experiment("saved").description == "caf\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("stem", "recipe"),
+    [
+        ("my exp", "my exp"),
+        ("exp(1)", "exp-1"),
+        ("exp\u00e9rience \u2116 1", "experience-No-1"),
+        ("\u5b9e\u9a8c", "custom"),
+        ("-x", "x"),
+        (".hidden", "hidden"),
+        ("_x_", "x"),
+        ("a=b&c", "a-b-c"),
+        ("..", "custom"),
+        ("007", "007"),
+    ],
+)
+def test_a_files_stem_is_made_to_fit(folder: Path, stem: str, recipe: str) -> None:
+    (folder / "mine").mkdir()
+    write(folder / "mine", **{stem: "base: plain\n"})
+    assert load_experiment(str(folder / "mine" / f"{stem}.yaml")).recipe == recipe
 
 
 def test_base_is_merged_key_by_key_without_its_description(folder: Path) -> None:
@@ -204,14 +340,18 @@ def test_flat_values_are_overrides_again() -> None:
             "training.weight_decay=Infinity: must be a finite number (in override)",
         ),
         ("data.split.name=x", "data.split.name=x: must be one of iid, dirichlet, shards (in override)"),
-        ("data.root=[a]", 'data.root=["a"]: must be a path or null (in override)'),
+        ("storage.root=", "storage.root=: must be a path (in override)"),
         ("seed=true", "seed=true: must be an integer at least 0 (in override)"),
-        ("tracking.experiment=24", "tracking.experiment=24: must be text (put it in quotes) (in override)"),
+        (
+            "recipe=a/b",
+            "recipe=a/b: must be text of letters A to z, digits, spaces, '.', '_' and '-', a letter",
+        ),
         ("federation.quotas.shares=[1,x]", "federation.quotas.shares[1]=x: must be a number greater than 0"),
         ("model=3", "model=3: model is a section; set its keys: name, width, partition (in override)"),
         ("foo", "override 'foo': must be dotted.key=value"),
         ("=3", "override '=3': must be dotted.key=value"),
-        ("model.name=[a", "override 'model.name=[a': broken YAML: "),
+        ("model.partition=[2", "override 'model.partition=[2': broken YAML: "),
+        ("storage.root=a\0b", "override 'storage.root=a\\\\x00b': it holds a control character"),
         ("lr=3", "unknown key 'lr' (in override); the tree has recipe, description, seed, data, "),
         ("federation.cohort_size=200", "federation: cohort_size=200 is above num_devices=100 (in override)"),
         ("federation.quotas.name=file", "federation.quotas: quotas.name=file needs path (in override)"),
@@ -268,6 +408,15 @@ def test_several_mistakes_are_one_line(folder: Path) -> None:
         ("seed: 1\nmodel: [1\nx: 2\n", "{path}:3: broken YAML: expected ',' or ']', but got ':'"),
         ("seed: 1\nseed: 2\n", "{path}:2: broken YAML: key 'seed' is given twice"),
         ("seed: -1\n", "seed=-1: must be at least 0 (in recipe bad)"),
+        ("data: {root: [a]}\n", 'data.root=["a"]: must be a path or null (in recipe bad)'),
+        ("tracking: {experiment: null}\n", "tracking.experiment=null: must be text (put it in quotes)"),
+        ("storage: {root: ''}\n", "storage.root=: must be a path (in recipe bad)"),
+        ("seed: 12:30:45\n", "seed=12:30:45: must be an integer at least 0 (in recipe bad)"),
+        (
+            "recipe: exp(1)\n",
+            "recipe=exp(1): must be text of letters A to z, digits, spaces, '.', '_' and '-', ",
+        ),
+        ("model: &a {name: *a}\n", "{path}:1: broken YAML: it holds itself"),
         ("model:\n", "model=null: model is a section; set its keys: name, width, partition (in recipe bad)"),
         ("modle: {name: x}\n", "unknown key 'modle' (in recipe bad); did you mean 'model'?"),
         (
@@ -339,3 +488,58 @@ def test_paths_can_be_made_absolute(folder: Path) -> None:
     config = load_experiment("plain", ["data.root=data", "storage.root=~/runs"]).with_absolute_paths()
     assert config.data.root == Path.cwd() / "data" and config.storage.root == Path.home() / "runs"
     assert config.federation.quotas.path is None
+
+
+PLACES = (
+    "storage.root=/new/runs",
+    "storage.checkpoint_every_rounds=7",
+    "tracking.uri=http://new:5000",
+    "tracking.experiment=other",
+    "tracking.enabled=false",
+    "data.root=/new/data",
+    "data.download=true",
+    "federation.quotas.path=/new/quotas.txt",
+)
+
+
+@pytest.mark.parametrize("override", PLACES)
+def test_a_resumed_run_may_be_in_another_place(folder: Path, override: str, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    begun = load_experiment("plain", ["tracking.uri=http://old:1", "data.root=/old"])
+    asked = load_experiment("plain", [override])
+    moved = resumed_config(begun, asked, [override], "--resume x")
+    key, _, value = override.partition("=")
+    before, now = flatten(begun), flatten(moved)
+    assert now[key] == value
+    assert {k for k in now if now[k] != before[k]} == {key}
+
+
+def test_a_resumed_run_is_tracked_where_the_words_of_today_say(folder: Path, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    begun = load_experiment("plain", ["tracking.uri=http://old:1"])
+
+    def uri(*overrides: str) -> str | None:
+        asked = load_experiment("plain", overrides)
+        return resumed_config(begun, asked, overrides, "--resume x").tracking.uri
+
+    assert uri() == "http://old:1", "nothing else is named: as it was begun"
+    assert uri("tracking.uri=http://new:2") == "http://new:2"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment:3")
+    assert uri() is None, "the environment's"
+    assert uri("tracking.uri=http://new:2") == "http://new:2"
+
+
+@pytest.mark.parametrize("name", ["", "tracking.uri=sqlite:////old/runs/mlflow.db"])
+def test_a_store_inside_the_results_folder_moves_with_it(folder: Path, name: str, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    begun = load_experiment("plain", ["storage.root=/old/runs", *([name] if name else [])])
+    overrides = ["storage.root=/new/a?b"]
+    moved = resumed_config(begun, load_experiment("plain", overrides), overrides, "--resume x")
+    assert resolve_uri(moved) == default_address(Path("/new/a?b"))
+
+
+def test_a_recipe_that_was_not_named_again_does_not_bring_its_place(folder: Path) -> None:
+    """The folder is where it was found, though no word says so: runs lie in `runs` by default."""
+    begun = load_experiment("plain", ["storage.root=/old/runs"])
+    moved = resumed_config(begun, load_experiment("plain"), [], "--resume x")
+    assert moved.storage.root == Path("runs")

@@ -40,7 +40,18 @@ def assert_no_temporary_folder(program):
     assert [path.name for path in program.temporary.iterdir() if not path.name.startswith(theirs)] == []
 
 
-def test_a_killed_sweep_goes_on_and_trains_nothing_twice(program, runs):
+def lose(folder):
+    """Empty, spoil or remove each file that Tune left."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert {"tuner.pkl"} <= {path.name for path in files}
+    for number, path in enumerate(files):
+        if number % 3 == 2:
+            path.unlink()
+        else:
+            path.write_bytes(b"" if number % 3 else b"\x80\x05{not a state")
+
+
+def test_a_killed_sweep_goes_on_without_tunes_state_and_trains_nothing_twice(program, runs):
     # Long enough that the second trial does not end while the kill takes its way.
     options = (*TINY, "freezing.max_rounds=20", "fleet.backend=in_process", f"storage.root={runs}")
     process = program.start("sweep", "freezing", *FEW, *options)
@@ -56,6 +67,7 @@ def test_a_killed_sweep_goes_on_and_trains_nothing_twice(program, runs):
         if json.loads(path.read_text().splitlines()[-1])["units_grown"] == 4
     }
     assert len(finished) == 1
+    lose(runs / name / "tune")
 
     resumed = program.run("sweep", "freezing", *FEW, *options, "--resume", name, "--json", timeout=180)
     assert resumed.code == 0, resumed.out + resumed.err

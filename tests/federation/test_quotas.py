@@ -75,11 +75,22 @@ def test_a_file_with_blank_lines_and_comments(tmp_path):
         draw_quotas(config, 3, 0, 1.0)
 
 
-@pytest.mark.parametrize("word", ["much", "-1", "0", "inf", "nan", "1 2"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_from_windows(tmp_path, encoding):
+    path = tmp_path / "quotas.txt"
+    path.write_bytes("1.0\r\n2.0  # two\r\n".encode(encoding))
+    assert draw_quotas(QuotaConfig(name="file", path=path), 2, 0, 1.0).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "word", ["much", "-1", "0", "inf", "nan", "1 2", "1,5", "1;2", "quota_mib", "100 MiB"]
+)
 def test_a_bad_line_is_named(tmp_path, word):
     path = tmp_path / "quotas.txt"
     path.write_text(f"100\n\n{word}\n")
-    with pytest.raises(UserError, match=f"quotas.txt: line 3: '{word}' is not a positive finite number"):
+    with pytest.raises(
+        UserError, match=f"quotas.txt: line 3: '{word}' is not a positive finite number.*one number a"
+    ):
         draw_quotas(QuotaConfig(name="file", path=path), 2, 0, 1.0)
 
 

@@ -6,7 +6,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos import databricks_pb2
 
 from profl_ray.errors import UserError
-from profl_ray.tracking import NullWriter, RunWriter, Totals, read_run, start_parent
+from profl_ray.tracking import NullWriter, RunWriter, Totals, opening, read_run, start_parent
 from profl_ray.tracking import writer as writer_module
 from profl_ray.tracking.points import ROUND_METRICS, round_points
 
@@ -206,7 +206,7 @@ def test_rounds_that_others_take_the_place_of_are_logged_anew(store, start, make
 def test_a_store_that_is_away_is_waited_for_and_a_run_created_once(store, start, monkeypatch):
     uri, *_ = store
     client = Flaky(MlflowClient(uri), failures=9, only=("log_batch",))
-    monkeypatch.setattr(writer_module, "open_client", lambda _: client)
+    monkeypatch.setattr(opening, "open_client", lambda _: client)
     with pytest.raises(UserError, match="cannot create run 'a run'"):
         start(params={"a": "1"})
     run = start(params={"a": "1"}, patience_seconds=60.0)
@@ -220,7 +220,7 @@ def test_a_store_that_is_away_is_waited_for_and_a_run_created_once(store, start,
 def test_what_a_store_refuses_is_not_waited_for(store, start, monkeypatch, code):
     error = MlflowException("no", getattr(databricks_pb2, code))
     client = Flaky(MlflowClient(store[0]), failures=99, error=error, only=("get_run",))
-    monkeypatch.setattr(writer_module, "open_client", lambda _: client)
+    monkeypatch.setattr(opening, "open_client", lambda _: client)
     with pytest.raises(UserError, match="cannot go on with run r"):
         start(run_id="r", patience_seconds=1e9)
 

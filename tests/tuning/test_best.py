@@ -1,32 +1,30 @@
-from types import SimpleNamespace
-
 import pytest
 
 from profl_ray.tuning.best import best_of
 from profl_ray.tuning.comparison import METHOD
-from profl_ray.tuning.space import encode
-from profl_ray.tuning.trial import METRIC, TIME
+from profl_ray.tuning.trial_notes import TrialEnd
 
 
-def result(method, accuracy, progress=1.0):
-    # As Tune gives it back.
-    return SimpleNamespace(config={METHOD: encode(method)}, metrics={METRIC: accuracy, TIME: progress})
+def end(accuracy, units_grown=4, outcome="finished"):
+    return TrialEnd(outcome=outcome, accuracy=accuracy, units_grown=units_grown)
 
 
-IDEAL, PROFL, STOPPED = result("ideal", 0.9), result("profl", 0.8), result("heterofl", 0.95, progress=0.5)
-NO_SETTINGS = SimpleNamespace(config=None, metrics={METRIC: 0.5, TIME: 1.0})
+SETTINGS = {name: {METHOD: name} for name in ("ideal", "profl", "heterofl", "fedavg")} | {"none": {}}
+IDEAL, PROFL, STOPPED = ({"ideal": end(0.9)}, {"profl": end(0.8)}, {"heterofl": end(0.95, 2, "stopped")})
 
 
 @pytest.mark.parametrize(
-    ("finished", "expected"),
+    ("ends", "expected"),
     [
-        ([], None),
-        ([PROFL, result("fedavg", 0.7)], PROFL),
-        ([IDEAL, PROFL], PROFL),  # Ideal ignores the quotas.
-        ([IDEAL], IDEAL),
-        ([STOPPED, PROFL], PROFL),  # It has grown less of the network.
-        ([NO_SETTINGS], NO_SETTINGS),
+        ({}, None),
+        (PROFL | {"fedavg": end(0.7)}, "profl"),
+        (IDEAL | PROFL, "profl"),  # Ideal ignores the quotas.
+        (IDEAL, "ideal"),
+        (STOPPED | PROFL, "profl"),  # It has grown less of the network.
+        ({"none": end(0.5)}, "none"),
+        (PROFL | {"fedavg": end(0.9, outcome="failed"), "heterofl": end(0.0, 0, "n/a")}, "profl"),
+        ({"fedavg": end(0.9, outcome="failed")}, None),
     ],
 )
-def test_best_of(finished, expected):
-    assert best_of(finished) is expected
+def test_best_of(ends, expected):
+    assert best_of(SETTINGS, ends) == expected

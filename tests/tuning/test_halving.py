@@ -9,8 +9,8 @@ from ray.tune.experiment import Trial
 
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.tuning.generators import PlannedTrials
 from profl_ray.tuning.halving import StepHalving
-from profl_ray.tuning.search import search_algorithm
 
 
 @dataclass
@@ -141,8 +141,9 @@ def test_every_rung_keeps_its_share_and_the_sweep_ends(tmp_path_factory, trials,
 
 
 def test_a_trial_that_waits_leaves_its_place_to_the_next():
-    search = search_algorithm("grid", 1, 1)
+    search = PlannedTrials({"0": {}, "1": {}}, max_concurrent=1)
     search._live_trials.add("waits")
+    assert not search.is_finished() and search.next_trial() is None
     search.give_place("waits")
     assert not search._live_trials
 
@@ -193,9 +194,10 @@ def test_an_unknown_number_of_trials_is_judged_as_they_come(tmp_path):
     assert [trial.steps for trial in FakeController(made, scheduler, 1).play().made] == [3, 1, 1]
 
 
-@pytest.mark.parametrize("how", ["its process is lost", "nobody learnt"])
+@pytest.mark.parametrize("how", ["its process is lost", "nobody learnt", "before the sweep went on"])
 def test_a_trial_that_failed_beats_nobody(tmp_path, how):
-    scheduler = StepHalving(tmp_path, num_trials=2, max_concurrent=1)
+    before = {"0"} if how == "before the sweep went on" else ()
+    scheduler = StepHalving(tmp_path, num_trials=2, max_concurrent=1, failed=before)
     made = [FakeTrial("0", *ends(0.9, 0.9)), FakeTrial("1", *ends(0.8, 0.8))]
     controller = FakeController([], scheduler, 1, made=made)
     for trial in made:
@@ -204,6 +206,8 @@ def test_a_trial_that_failed_beats_nobody(tmp_path, how):
         trial.status = Trial.PAUSED
     if how == "nobody learnt":
         made[0].status, made[0].last_result = Trial.TERMINATED, {"failure": "step 'grow 2' ended ..."}
-    else:
+    elif how == "its process is lost":
         made[0].status = Trial.ERROR
+    else:  # Tune does not get it again.
+        controller.made, scheduler.num_trials = made[1:], 1
     assert scheduler.choose_trial_to_run(controller) is made[1]

@@ -1,6 +1,7 @@
 """Whole sweeps on a local Ray, read back from MLflow and held against runs in one process."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 from functools import cache
@@ -14,6 +15,8 @@ from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import KIND_TAG, read_run, read_sweep
 from profl_ray.tuning import Choice, Range, SweepRequest, resume_sweep, run_sweep
 from profl_ray.tuning.request import base_config
+from profl_ray.tuning.sweep import _begin_parent
+from profl_ray.tuning.sweep_folder import keep_sweep
 
 from .kit import config, settings_of, silent, space
 
@@ -144,7 +147,16 @@ def test_a_grid_is_checked_before_anything_starts(root):
         base_config(SweepRequest(made))
 
 
-def test_an_interrupted_sweep_goes_on_and_repeats_nothing(local_ray, root):
+def lose(folder):
+    """Empty, spoil or remove each file that Tune left."""
+    for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+        if number % 3 == 2:
+            path.unlink()
+        else:
+            path.write_bytes(b"" if number % 3 else b"\x80\x05{not a state")
+
+
+def test_an_interrupted_sweep_goes_on_without_tunes_state_and_repeats_nothing(local_ray, root):
     parameters = {"freezing.rounds": Choice.of(1, 9, 2), "model.partition": Choice.of([2, 2])}
     request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=2)
     lines = []
@@ -172,6 +184,7 @@ def test_an_interrupted_sweep_goes_on_and_repeats_nothing(local_ray, root):
     }
     assert len(records) == len(done)
 
+    lose(root / name / "tune")
     told = []
     outcome = resume_sweep(request, name, told.append)
     assert sum(line.strip().startswith("done") for line in told) == 3 - len(done), (
@@ -190,6 +203,96 @@ def test_an_interrupted_sweep_goes_on_and_repeats_nothing(local_ray, root):
     assert {path: path.read_text() for path in records} == records
     again = {trial.run_id: trial for trial in sweep.trials}
     assert all(again[run_id].history == trial.history for run_id, trial in done.items())
+
+
+WAYS = {
+    "good": {},
+    "pair": {"freezing.min_rounds": 12, "freezing.max_rounds": 8},
+    "partition": {"model.partition": [3, 3]},
+    "absent": {"data.name": "cifar10", "data.root": "/nowhere"},
+    "in the way": {"seed": 3},
+}
+
+
+def test_a_sweep_that_was_killed_before_its_first_trial_begins_and_nobody_is_missing(local_ray, root):
+    """Among its trials are some that cannot be set up: n/a, failed with a reason, failed unexpectedly."""
+    request = SweepRequest(space(root, {"way": Choice(tuple(WAYS))}, bundles={"way": WAYS}), command="x")
+    config = base_config(request)
+    name = "short-killed"
+    tracked = _begin_parent(request, config, name)
+    folder = root / name
+    keep_sweep(folder, request.resolved(), config, tracked, [{"way": way} for way in WAYS])
+    (folder / "trials").mkdir()
+    (folder / "trials" / "00004").touch()
+
+    said = []
+    outcome = resume_sweep(request, name, said.append)
+    assert (outcome.num_trials, outcome.num_failed) == (5, 2)
+    assert outcome.best_settings == {"way": "good"}
+    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
+    trials = {settings_of(trial)["way"]: trial for trial in with_text(sweep.trials)}
+    outcomes = {way: trial.outcome for way, trial in trials.items()}
+    failed = {"absent": "failed", "in the way": "failed"}
+    assert outcomes == {"good": "finished", "pair": "n/a", "partition": "n/a"} | failed
+    assert len(sweep.trials) == 5 and sweep.status == "FAILED"
+    reasons = {way: trial.reason for way, trial in trials.items()}
+    assert reasons["good"] == ""
+    assert "min_rounds=12 is above max_rounds=8" in reasons["pair"]
+    assert "does not add up" in reasons["partition"]
+    assert "not found, looked in /nowhere" in reasons["absent"]
+    assert "DirectoryError" in reasons["in the way"] and "00004" in reasons["in the way"]
+    for way, trial in trials.items():
+        (line,) = [
+            line for line in said if line.strip().startswith(("done", "n/a", "FAILED")) and way in line
+        ]
+        assert trial.reason in line
+    assert sum("lost" in line for line in said) == 3, "none but the unexpected is tried again"
+
+    # What failed because of the place is tried again, and nothing else.
+    (folder / "trials" / "00004").unlink()
+    said.clear()
+    again = resume_sweep(request, name, said.append)
+    assert (again.num_trials, again.num_failed) == (5, 1)
+    ended = [
+        line.split("=")[1].partition(":")[0] for line in said if line.startswith("  ") and "way=" in line
+    ]
+    assert sorted(ended) == ["absent", "in the way"]
+    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
+    assert sorted(trial.outcome for trial in sweep.trials) == ["failed", "finished", "finished", "n/a", "n/a"]
+
+
+def with_text(trials):
+    """Settings of MLflow are text as it is; this makes JSON of it."""
+    return [
+        replace(trial, params={key: json.dumps(value) for key, value in trial.params.items()})
+        for trial in trials
+    ]
+
+
+def test_a_sweep_that_was_killed_after_its_last_trial_ends_with_what_it_has(grid, monkeypatch):
+    request, outcome, sweep, _ = grid
+    shutil.rmtree(outcome.folder / "tune")
+    monkeypatch.setattr(
+        "profl_ray.tuning.tuner.make_tuner", lambda *_: pytest.fail("nothing is left to play")
+    )
+    assert resume_sweep(request, outcome.name, silent) == outcome
+    again = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
+    assert again.status == "FINISHED" and again.trials == sweep.trials
+
+
+def test_a_sweep_whose_tune_ends_early_is_not_finished(grid, monkeypatch, tmp_path):
+    request, outcome, _, _ = grid
+    notes = outcome.folder / "trials.jsonl"
+    kept = notes.read_text()
+    notes.write_text("".join(kept.splitlines(keepends=True)[:2]))
+    monkeypatch.setattr("profl_ray.tuning.tuner.make_tuner", lambda *_: None)
+    monkeypatch.setattr("profl_ray.tuning.sweep.fit", lambda *_: None)
+    try:
+        with pytest.raises(UserError, match=r"Tune ended before 2 of 4 trials had; go on with .*--resume"):
+            resume_sweep(request, outcome.name, silent)
+        assert read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id).status == "FAILED"
+    finally:
+        notes.write_text(kept)
 
 
 def test_a_sweep_that_cannot_be_resumed_is_told(local_ray, root, grid):

@@ -7,7 +7,7 @@ import pytest
 
 from profl_ray.errors import UserError
 from profl_ray.tuning import Choice, SweepRequest
-from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep
+from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep, planned_trials
 
 from .kit import config, space
 
@@ -27,8 +27,7 @@ def request_for_all(tmp_path):
 @pytest.fixture
 def begun(tmp_path, asked, request_for_all):
     """The folder of a sweep that was interrupted."""
-    keep_sweep(tmp_path / "one", request_for_all.resolved(), asked, TRACKED)
-    (tmp_path / "one" / "tune").mkdir()
+    keep_sweep(tmp_path / "one", request_for_all.resolved(), asked, TRACKED, [{"seed": 1}, {"seed": 2}])
     return tmp_path / "one"
 
 
@@ -66,6 +65,20 @@ def test_a_sweep_of_before_its_options_were_kept_takes_those_of_today(begun, ask
     assert request == request_for_all.resolved()
 
 
+def test_its_trials_are_those_that_it_was_begun_with(begun, tmp_path, asked, request_for_all):
+    assert planned_trials(begun, "x") == [{"seed": 1}, {"seed": 2}]
+    keep_sweep(tmp_path / "named later", request_for_all.resolved(), asked, TRACKED)
+    assert planned_trials(tmp_path / "named later", "x") is None
+
+
+@pytest.mark.parametrize("trials", [3, "all", [1, 2], {"seed": 1}])
+def test_trials_that_are_none_are_told(begun, trials):
+    facts = json.loads((begun / "sweep.json").read_text())
+    (begun / "sweep.json").write_text(json.dumps(facts | {"trials": trials}))
+    with pytest.raises(UserError, match="must be a list of settings, or null"):
+        planned_trials(begun, "x")
+
+
 def _spoil(name, data):
     return lambda folder: (folder / name).write_bytes(data)
 
@@ -78,8 +91,13 @@ DAMAGE = {
     "a list": (_spoil("sweep.json", b"[]"), "was not written by this program"),
     "no configuration": (lambda folder: (folder / "config.yaml").unlink(), "config.yaml: No such file"),
     "another configuration": (_spoil("config.yaml", b"seed: 3"), "was changed since the sweep was begun"),
-    "no trial": (lambda folder: (folder / "tune").rmdir(), "interrupted before its first trial"),
+    "an older version": (lambda folder: _without(folder, "trials"), "begun by an older version"),
 }
+
+
+def _without(folder, fact):
+    facts = json.loads((folder / "sweep.json").read_text())
+    (folder / "sweep.json").write_text(json.dumps({k: v for k, v in facts.items() if k != fact}))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -1,14 +1,28 @@
 """A trial without Tune: it waits, goes on, and leaves its process to another."""
 
+from dataclasses import replace
+
 import pytest
 
+from profl_ray.config.yaml_tree import as_text
+from profl_ray.errors import NotHere
 from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import end_waiting, prepare_store, read_run
+from profl_ray.tracking import (
+    TRIAL_TAG,
+    RunWriter,
+    end_waiting,
+    prepare_store,
+    read_progress,
+    read_run,
+    read_sweep,
+    start_parent,
+)
 from profl_ray.tuning import Choice
 from profl_ray.tuning.space import encode
 from profl_ray.tuning.sweep_folder import Tracked
-from profl_ray.tuning.trial import METRIC, TIME, TRIALS, ProFLTrial, SweepContext
+from profl_ray.tuning.trial import METRIC, TIME, ProFLTrial
+from profl_ray.tuning.trial_run import TRIALS, SweepContext
 
 from .kit import config, space
 
@@ -36,6 +50,94 @@ def trial(root, tmp_path):
     trial = Alone({"training.learning_rate": encode(0.1)})
     yield trial
     trial.stop()
+
+
+def untrained(root, tmp_path, changes, num_nodes=1):
+    """Return what a trial with these changes reports first, and its sweep read back from MLflow."""
+    uri = f"sqlite:///{root}/mlflow.db"
+    experiment_id = prepare_store(uri, "profl-ray", root)
+    parent = start_parent(uri, experiment_id, tmp_path.name, {})
+    made = space(root, {"way": Choice.of("it")}, bundles={"way": {"it": changes}})
+    nodes = ({"CPU": 4.0},) * num_nodes
+    context = SweepContext(config(root), made, tmp_path, Tracked(uri, experiment_id, parent), nodes)
+
+    class Alone(ProFLTrial):
+        trial_id = "00007"
+
+        def setup(self, config):
+            super().setup(config, context)
+
+    for _ in range(2):  # As after a kill before the sweep heard of it.
+        trial = Alone({"way": encode("it")})
+        reported = trial.step()
+        trial.stop()
+    (tracked,) = read_sweep(uri, "profl-ray", parent).trials
+    assert tracked.name == "way=it" and tracked.settings == {"way": "it"}
+    assert tracked.params[next(iter(changes))] == as_text(next(iter(changes.values())))
+    return reported, tracked, read_progress(uri, "profl-ray", parent).trials[0]
+
+
+REFUSED = {
+    "a pair": ({"freezing.min_rounds": 12, "freezing.max_rounds": 8}, "min_rounds=12 is above max_rounds=8"),
+    "a partition": ({"model.partition": [3, 3]}, "model.partition=[3, 3] does not add up"),
+    "a model": ({"model.name": "lenet"}, "unknown model 'lenet'"),
+    "a split": ({"data.images_per_device": 100000}, "data.images_per_device=100000"),
+    "a cluster": ({"fleet.cpus_per_actor": 99}, "99 CPU"),
+    "a quota": (
+        {"federation.quotas.low_fraction": 0.01, "federation.quotas.high_fraction": 0.02},
+        "no device can",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_setting_that_cannot_be_trained_is_n_a_and_says_why(root, tmp_path, case):
+    changes, words = REFUSED[case]
+    reported, tracked, progress = untrained(root, tmp_path, changes)
+    assert words in reported["refusal"] and reported["done"] and "failure" not in reported
+    assert (tracked.outcome, tracked.status, tracked.reason) == ("n/a", "FINISHED", reported["refusal"])
+    assert (progress.state, progress.reason) == ("n/a", tracked.reason)
+    assert not (tmp_path / TRIALS).exists()
+
+
+ABSENT = {"data.name": "cifar10", "data.root": "/nowhere"}
+
+
+def test_what_this_machine_lacks_is_a_failure_that_a_resumed_sweep_tries_again(root, tmp_path):
+    reported, tracked, progress = untrained(root, tmp_path, ABSENT)
+    assert "not found, looked in /nowhere" in reported["failure"]
+    assert reported["done"] and reported["final"] is False
+    assert (tracked.outcome, tracked.reason) == ("failed", reported["failure"])
+    assert (progress.state, progress.reason) == ("failed", tracked.reason)
+
+
+def test_what_this_machine_lacks_is_tried_again_where_there_are_others(root, tmp_path):
+    with pytest.raises(NotHere, match="not found, looked in /nowhere"):
+        untrained(root, tmp_path, ABSENT, num_nodes=2)
+
+
+def test_a_trial_that_was_lost_as_it_began_goes_on_with_the_run_that_it_has(trial, tmp_path):
+    tracked = trial.context.tracked
+    parent = start_parent(tracked.uri, tracked.experiment_id, tmp_path.name, {})
+    trial.context = replace(trial.context, tracked=replace(tracked, parent_run_id=parent))
+    tags, options = {TRIAL_TAG: "first"}, {"parent_run_id": parent}
+    lost = RunWriter.start(tracked.uri, tracked.experiment_id, "first", {}, tags, **options).run_id
+    other = {TRIAL_TAG: "other"}
+    RunWriter.start(tracked.uri, tracked.experiment_id, "other", {}, other, **options)
+    trial.step()
+    assert run(trial).run_id == lost and run(trial).history["need_mib"]
+
+
+def test_a_folder_with_a_run_of_other_settings_is_not_gone_on_with(trial, tmp_path):
+    trial.step()
+    records = RunFolder(tmp_path / TRIALS / "first").read_records()
+    trial.reset_config({"training.learning_rate": encode(0.01)})
+    reported = trial.step()
+    assert (
+        "holds a run with training.learning_rate=0.1, not training.learning_rate=0.01" in reported["failure"]
+    )
+    assert reported["done"] and reported["final"] is False
+    assert RunFolder(tmp_path / TRIALS / "first").read_records() == records
 
 
 def run(trial):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from profl_ray.config import DataConfig
-from profl_ray.errors import unknown_name
+from profl_ray.errors import NotHere, UserError, unknown_name
 from profl_ray.federation.data_sets.cifar import load_cifar10, load_cifar100
 from profl_ray.federation.data_sets.digits import load_digits
 from profl_ray.federation.data_sets.fashion_mnist import load_fashion_mnist
@@ -25,12 +25,15 @@ __all__ = ["DATA_SETS", "load_data"]
 def load_data(config: DataConfig) -> ImageData:
     """Return the data set that `config` names, with its test set cut to the first `test_images`.
 
-    A data set's content never depends on the experiment's seed. Raises UserError for an unknown name, and for
-    files that are absent, damaged or cannot be downloaded.
+    A data set's content never depends on the experiment's seed. Raises UserError for an unknown name, and
+    NotHere for files that are absent, damaged or cannot be downloaded.
     """
     if config.name not in DATA_SETS:
         raise unknown_name("data set", config.name, DATA_SETS)
-    data = DATA_SETS[config.name](config)
+    try:
+        data = DATA_SETS[config.name](config)
+    except UserError as error:
+        raise NotHere(str(error)) from error
     if config.test_images is None:
         return data
     kept = slice(config.test_images)

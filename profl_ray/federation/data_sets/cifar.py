@@ -8,6 +8,7 @@ import numpy as np
 from profl_ray.config import DataConfig
 from profl_ray.errors import UserError
 from profl_ray.federation.data_sets.files import read_bytes
+from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.pickles import read_pickled_batch
 from profl_ray.federation.data_sets.places import locate_or_fetch
 from profl_ray.federation.images import ImageData
@@ -52,23 +53,28 @@ def load_cifar100(config: DataConfig) -> ImageData:
 
 def _load(config: DataConfig, name: str, num_classes: int) -> ImageData:
     folders = " or ".join(layout.folder for layout in _LAYOUTS[name])
-    folder, layout = locate_or_fetch(
+    files, layout = locate_or_fetch(
         config,
         lambda base: locate(base, name),
         lambda base: fetch(base, name),
         wanted=f"the files of {folders}",
+        # The names of CIFAR-100's files say little.
+        belongs="cifar-?100" if name == "cifar100" else "",
+        layouts=[(*layout.train, *layout.test) for layout in _LAYOUTS[name]],
     )
-    train = _read([folder / file for file in layout.train], layout)
-    test = _read([folder / file for file in layout.test], layout)
-    return ImageData.measured(*train, *test, num_classes, f"data set {name} ({folder})")
+    num_train = len(layout.train)
+    train = _read(files[:num_train], layout)
+    test = _read(files[num_train:], layout)
+    return ImageData.measured(*train, *test, num_classes, f"data set {name} ({files[0].parent})")
 
 
-def locate(base: Path, name: str) -> tuple[Path, Layout] | None:
-    """Return the folder, `base` or below it, that holds every file of a layout of `name`, or None."""
+def locate(base: Path, name: str) -> tuple[list[Path], Layout] | None:
+    """Return every file of a layout of `name` in `base` or in its usual folder below, or None."""
     for layout in _LAYOUTS[name]:
         for folder in (base / layout.folder, base):
-            if all((folder / file).is_file() for file in (*layout.train, *layout.test)):
-                return folder, layout
+            files = all_files_of(folder, (*layout.train, *layout.test))
+            if files is not None:
+                return files, layout
     return None
 
 
@@ -104,18 +110,40 @@ def read_binary(path: Path, label_bytes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_python(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return images and labels of a pickled batch; raises UserError when it is not one."""
+    """Return images and labels of a pickled batch; raises UserError when it is not one.
+
+    Pixels are [N, 3072], [N, 3, 32, 32] or [N, 32, 32, 3]; labels are a list, a tuple or an array.
+    """
     batch = read_pickled_batch(path)
-    pixels = batch.get("data")
-    labels = batch.get("fine_labels", batch.get("labels"))
-    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
-        raise UserError(f"{path} is not a CIFAR batch: it lacks a uint8 array 'data' of [N, {_PIXELS}]")
+    pixels = _pixels(batch.get("data"), path)
+    labels = _labels(batch.get("fine_labels", batch.get("labels")), path)
+    if len(labels) != len(pixels):
+        raise UserError(f"{path}: {len(labels)} labels for {len(pixels)} images")
+    return pixels, labels
+
+
+def _pixels(data: object, path: Path) -> np.ndarray:
+    shape = data.shape[1:] if isinstance(data, np.ndarray) and data.dtype == np.uint8 else ()
+    if shape not in ((_PIXELS,), (3, 32, 32), (32, 32, 3)):
+        found = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data).__name__
+        has = f"has {found}" if data is not None else "has none"
+        raise UserError(
+            f"{path} is not a CIFAR batch: it lacks a uint8 array 'data' of [N, {_PIXELS}] "
+            f"(allowed, too: [N, 3, 32, 32], [N, 32, 32, 3]; it {has})"
+        )
+    assert isinstance(data, np.ndarray)
+    if shape == (32, 32, 3):
+        return np.ascontiguousarray(data.transpose(0, 3, 1, 2))
+    return data.reshape(-1, 3, 32, 32)
+
+
+def _labels(labels: object, path: Path) -> np.ndarray:
+    if isinstance(labels, np.ndarray) and (labels.ndim == 1 or labels.shape[1:] == (1,)):
+        labels = labels.reshape(-1).tolist()
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise UserError(
             f"{path} is not a CIFAR batch: it lacks whole numbers under 'labels' or 'fine_labels'"
         )
-    if len(labels) != len(pixels):
-        raise UserError(f"{path}: {len(labels)} labels for {len(pixels)} images")
     if any(not 0 <= label < 100 for label in labels):  # a number too large for int64 must not get further
         raise UserError(f"{path}: labels must lie in 0..99")
-    return pixels.reshape(-1, 3, 32, 32), np.array(labels, np.int64)
+    return np.array(labels, np.int64)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from profl_ray.config import DataConfig
+from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.idx import read_idx
 from profl_ray.federation.data_sets.places import locate_or_fetch
 from profl_ray.federation.images import ImageData
@@ -18,6 +19,9 @@ _NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+_SUFFIXES = ("", ".gz")
+_BELONGS = r"fashion(?!.*/[keq]?mnist(/|$))"
+"""MNIST and its other relatives have files of the same names."""
 
 
 def load_fashion_mnist(config: DataConfig) -> ImageData:
@@ -32,9 +36,12 @@ def load_fashion_mnist(config: DataConfig) -> ImageData:
         wanted=f"the files {_NAMES[0]}[.gz], ...",
         usual=[DEBIAN_FOLDER],
         hint=", or install the Debian package dataset-fashion-mnist",
+        belongs=_BELONGS,
+        layouts=[_NAMES],
+        suffixes=_SUFFIXES,
     )
     train_images, train_labels, test_images, test_labels = (
-        read_idx(path, 3 if "images" in path.name else 1) for path in paths
+        read_idx(path, num_dims) for path, num_dims in zip(paths, (3, 1, 3, 1), strict=True)
     )
     return ImageData.measured(
         _padded(train_images),
@@ -49,11 +56,9 @@ def load_fashion_mnist(config: DataConfig) -> ImageData:
 def locate(base: Path) -> list[Path] | None:
     """Return the four idx files in `base`, or in torchvision's layout below it; None if any is absent."""
     for folder in (base, base / "FashionMNIST" / "raw"):
-        candidates = [[folder / name, folder / f"{name}.gz"] for name in _NAMES]
-        paths = [next((path for path in pair if path.is_file()), None) for pair in candidates]
-        found = [path for path in paths if path is not None]
-        if len(found) == len(_NAMES):
-            return found
+        paths = all_files_of(folder, _NAMES, _SUFFIXES)
+        if paths is not None:
+            return paths
     return None
 
 

@@ -3,6 +3,7 @@
 import gzip
 import math
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -11,18 +12,23 @@ import numpy as np
 from profl_ray.errors import UserError
 
 _UINT8 = 0x08
+_GZIP = b"\x1f\x8b"
 _MAX_BYTES = 2**30  # a foreign file must not make us reserve more than this
 
 
 def read_idx(path: Path, num_dims: int) -> np.ndarray:
-    """Return the uint8 array of `num_dims` dimensions in the idx file `path` (gzipped if named .gz).
+    """Return the uint8 array of `num_dims` dimensions in the idx file `path`, gzipped or plain.
 
-    Raises UserError, which names the file, when it cannot be read, is no idx file of bytes, has another
-    number of dimensions, is truncated, or goes on after its end.
+    Which of the two it is, its first bytes say; its name need not. Raises UserError, which names the file,
+    when it cannot be read, is no idx file of bytes, has another number of dimensions, is truncated, or goes
+    on after its end.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            return _parse(cast(BinaryIO, stream), path, num_dims)
+        with path.open("rb") as file:
+            is_gzipped = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            with gzip.open(file) if is_gzipped else nullcontext(file) as stream:
+                return _parse(cast(BinaryIO, stream), path, num_dims)
     except EOFError as error:
         raise UserError(f"{path} is truncated: its gzip stream ends early") from error
     except (OSError, zlib.error) as error:  # gzip.BadGzipFile is an OSError

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from profl_ray.config import DataConfig
 from profl_ray.errors import UserError
+from profl_ray.federation.data_sets.folders import found_below, is_folder, what_is_there
 
 ROOT_VARIABLE = "PROFL_RAY_DATA"
 """Environment variable: a folder with one subfolder per data set, used when data.root is not set."""
@@ -32,21 +33,42 @@ def locate_or_fetch(
     wanted: str,
     usual: Sequence[Path] = (),
     hint: str = "",
+    belongs: str | None = None,
+    layouts: Sequence[Sequence[str]] = (),
+    suffixes: Sequence[str] = ("",),
 ) -> Found:
     """Return what `locate` finds in the first folder that has the data set, after a download if need be.
 
     `locate` returns None for a folder without the files; `fetch` downloads them into a folder; `wanted`
-    describes the files, and `hint` another way to get them, in errors. Raises UserError when the files are in
-    no folder, or cannot be downloaded.
+    describes the files, and `hint` another way to get them, in errors. `belongs` is what the path of a deeper
+    folder must match for `locate` to look there as well (None: it does not); `layouts` are the names of the
+    files, with `suffixes` behind them, to say what is nearest. Raises UserError when the files are in no
+    folder, in several at once, or cannot be downloaded.
     """
     bases = base_folders(config, usual)
     for base in bases:
         found = locate(base)
         if found is not None:
             return found
+        below = found_below(base, locate, belongs) if belongs is not None else []
+        if len(below) > 1:
+            copies = ", ".join(str(folder.relative_to(base)) for folder, _ in below)
+            raise UserError(
+                f"data set {config.name}: {base} holds {len(below)} copies of it: {copies}; "
+                "set data.root=FOLDER to one of them"
+            )
+        if below:
+            return below[0][1]
     if config.download:
         return _fetched(config, locate, fetch, wanted)
-    looked = ", ".join(map(str, bases)) or f"no folder (neither data.root nor {ROOT_VARIABLE} is set)"
+    chosen = base_folders(config)
+    described = [
+        f"{base} ({what_is_there(base, config.name, layouts, suffixes)})"
+        if base in chosen or is_folder(base)
+        else f"{base}"
+        for base in bases
+    ]
+    looked = ", ".join(described) or f"no folder (neither data.root nor {ROOT_VARIABLE} is set)"
     raise UserError(
         f"data set {config.name}: {wanted} not found, looked in {looked}; "
         f"set data.root=FOLDER to the folder that holds them, or data.download=true{hint}"

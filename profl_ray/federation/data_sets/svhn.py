@@ -7,6 +7,7 @@ import numpy as np
 from profl_ray.config import DataConfig
 from profl_ray.errors import UserError
 from profl_ray.federation.data_sets.files import read_bytes
+from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.matlab import read_arrays
 from profl_ray.federation.data_sets.places import locate_or_fetch
 from profl_ray.federation.images import ImageData
@@ -16,15 +17,16 @@ _NAMES = ("train_32x32.mat", "test_32x32.mat")
 
 def load_svhn(config: DataConfig) -> ImageData:
     """Return SVHN [N, 3, 32, 32], digit 0 as label 0; raises UserError when files are absent or damaged."""
-    folder = locate_or_fetch(config, locate, fetch, wanted=f"the files {' and '.join(_NAMES)}")
-    train = read_svhn(folder / _NAMES[0])
-    test = read_svhn(folder / _NAMES[1])
-    return ImageData.measured(*train, *test, 10, f"data set svhn ({folder})")
+    paths = locate_or_fetch(
+        config, locate, fetch, wanted=f"the files {' and '.join(_NAMES)}", belongs="", layouts=[_NAMES]
+    )
+    train, test = map(read_svhn, paths)
+    return ImageData.measured(*train, *test, 10, f"data set svhn ({paths[0].parent})")
 
 
-def locate(base: Path) -> Path | None:
-    """Return `base` if it holds both files, else None."""
-    return base if all((base / name).is_file() for name in _NAMES) else None
+def locate(base: Path) -> list[Path] | None:
+    """Return both files in `base`; None if any is absent."""
+    return all_files_of(base, _NAMES)
 
 
 def fetch(base: Path) -> None:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from profl_ray.config.load import flatten
+from profl_ray.config.places import PLACE
 from profl_ray.provenance import machine_type, source_digest
 from profl_ray.server.checkpoint import Snapshot, weights_sha256
 from profl_ray.server.experiment import Experiment
@@ -13,7 +14,7 @@ from profl_ray.strategies import Step
 from profl_ray.strategies.paced import PacedStrategy
 
 CODE = ("federation", "freezing", "memory", "models", "server", "strategies", "training", "randomness.py")
-WITHOUT_INFLUENCE = ("recipe", "description", "tracking.", "storage.", "fleet.", "freezing.", "strategy.")
+WITHOUT_INFLUENCE = ("recipe", "description", *PLACE, "fleet.", "freezing.", "strategy.")
 """Keys, or their beginnings, that have no influence on a round that is played ..."""
 WITH_INFLUENCE = (
     "fleet.cohort_groups",
@@ -63,10 +64,7 @@ def _has_influence(key: str) -> bool:
 
 
 def _data_digest(experiment: Experiment) -> str:
-    digest, data = sha256(), experiment.data
-    for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
-        digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(array.data if array.flags.c_contiguous else array.tobytes())
+    digest = sha256(experiment.data_sha256.encode())
     for indices in experiment.split.indices:
         digest.update(indices.tobytes())
     digest.update(experiment.quotas_mib.tobytes())

@@ -46,6 +46,23 @@ def test_every_layout_is_read(tmp_path, version, inside, name, key, num_classes)
     assert data.train_images.flags.writeable and data.train_labels.dtype == np.int64
 
 
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "labels", [list, tuple, np.array, lambda y: np.array(y)[:, None], lambda y: [*np.array(y)]]
+)
+def test_batches_as_people_pickle_them(tmp_path, protocol, labels):
+    pixels = np.arange(2 * 3072).astype(np.uint8).reshape(2, 3072)
+    planes = pixels.reshape(2, 3, 32, 32)
+    path = tmp_path / "data_batch_1"
+    for data in (pixels, planes, planes.transpose(0, 2, 3, 1), np.asfortranarray(pixels)):
+        path.write_bytes(
+            pickle.dumps({b"batch_label": b"", b"data": data, b"labels": labels([7, 3])}, protocol)
+        )
+        images, read = read_python(path)
+        np.testing.assert_array_equal(images, planes)
+        assert read.tolist() == [7, 3] and read.dtype == np.int64
+
+
 def test_an_absent_file_is_an_absent_data_set(tmp_path):
     folder = _write(tmp_path, _LAYOUTS["cifar10"][0], "labels", 10)
     (folder / "data_batch_3").unlink()
@@ -79,6 +96,15 @@ def test_labels_out_of_range_are_named(tmp_path):
         ({"data": np.zeros((2, 3072), np.uint8), "labels": [1, "x"]}, "lacks whole numbers"),
         ({"data": np.zeros((2, 3072), np.uint8), "labels": [1]}, "1 labels for 2 images"),
         ({"data": np.zeros((1, 3072), np.uint8), "labels": [2**70]}, "labels must lie in"),
+        ({"data": np.zeros((1, 3072), np.uint8), "labels": np.array([-1])}, "labels must lie in"),
+        ({"data": np.zeros((1, 3072), np.uint8), "labels": np.array([100], np.uint64)}, "labels must lie in"),
+        ({"data": np.zeros((1, 3072), np.uint8), "labels": np.array([1.0])}, "its labels are of f8"),
+        ({"data": np.zeros((1, 3072)), "labels": [1]}, "its data are of f8"),
+        (
+            {"data": np.zeros((1, 3072), np.int16), "labels": [1]},
+            r"lacks a uint8 array 'data' .*has int16 \[1",
+        ),
+        ({"data": np.zeros((1, 32, 3, 32), np.uint8), "labels": [1]}, r"has uint8 \[1, 32, 3, 32\]"),
     ],
 )
 def test_other_pickles_are_named(tmp_path, batch, words):

@@ -50,12 +50,18 @@ def test_foreign_and_truncated_files_are_named(tmp_path, content, words, zipped)
 
 def test_broken_gzip_is_named(tmp_path):
     path = tmp_path / "some-idx.gz"
-    path.write_bytes(WHOLE)
-    with pytest.raises(UserError, match=r"cannot read .*some-idx.gz: Not a gzipped file"):
+    path.write_bytes(b"\x1f\x8b" + WHOLE)
+    with pytest.raises(UserError, match=r"cannot read .*some-idx.gz: Unknown compression method"):
         read_idx(path, 2)
     path.write_bytes(gzip.compress(_idx(np.ones((300, 200), np.uint8)))[:-12])
     with pytest.raises(UserError, match=r"some-idx.gz is truncated: its gzip stream ends early"):
         read_idx(path, 2)
+
+
+@pytest.mark.parametrize(("name", "content"), [("idx.gz", WHOLE), ("idx", gzip.compress(WHOLE))])
+def test_the_content_says_whether_it_is_gzipped_not_the_name(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    np.testing.assert_array_equal(read_idx(tmp_path / name, 2), np.ones((3, 2)))
 
 
 def test_an_absent_file_is_named(tmp_path):

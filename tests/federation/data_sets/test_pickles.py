@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from profl_ray.errors import UserError
+from profl_ray.federation.data_sets import pickles
 from profl_ray.federation.data_sets.pickles import read_pickled_batch
 
 
@@ -52,7 +53,7 @@ def test_a_batch_of_python_2_is_read(tmp_path):
     np.testing.assert_array_equal(theirs["data"], DATA)
 
 
-@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_batch_of_python_3_is_read(tmp_path, protocol, order):
     path = tmp_path / "data_batch_1"
@@ -76,6 +77,83 @@ def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path, value, asks_fo
     with pytest.raises(UserError, match=f"data_batch_1 .*asks for .*{asks_for}, which no CIFAR batch needs"):
         read_pickled_batch(path)
     assert not flag.exists()
+
+
+def _names_of_numpy_1(content):
+    """Return a pickle of protocol 0 to 3, or of text opcodes, as NumPy 1 would have written it."""
+    return content.replace(b"numpy._core.", b"numpy.core.")
+
+
+@pytest.mark.parametrize("protocol", range(4))
+@pytest.mark.parametrize("names", [bytes, _names_of_numpy_1])
+@pytest.mark.parametrize("dtype", ["u1", "i4", "<i8", ">i2", "u8"])
+def test_labels_of_every_whole_type_are_read(tmp_path, protocol, names, dtype):
+    path = tmp_path / "data_batch_1"
+    labels = np.array([3, 1, 2], dtype)
+    path.write_bytes(
+        names(pickle.dumps({b"labels": labels, "fine_labels": list(labels), b"": b""}, protocol))
+    )
+    batch = read_pickled_batch(path)
+    assert batch["labels"].tolist() == batch["fine_labels"] == [3, 1, 2]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("labels", [np.array([1.0]), [np.float32(1)], np.array([True]), np.array(["1"])])
+def test_labels_of_other_types_are_refused(tmp_path, protocol, labels):
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(pickle.dumps({"labels": labels}, protocol))
+    with pytest.raises(
+        UserError, match=r"data_batch_1 .*its labels are of .*, not of unsigned bytes or other whole"
+    ):
+        read_pickled_batch(path)
+
+
+def test_what_no_batch_needs_is_not_read(tmp_path):
+    path = tmp_path / "data_batch_1"
+    extra = {"filenames": np.array(["a.png"]), "mean": np.float64(0.5), "objects": np.array([None], object)}
+    path.write_bytes(pickle.dumps({"labels": [1], **extra}, 5))
+    assert read_pickled_batch(path) == {"labels": [1]}
+
+
+def test_arrays_kept_in_another_file_are_refused(tmp_path):
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(pickle.dumps({"data": DATA}, 5, buffer_callback=lambda buffer: False))
+    with pytest.raises(UserError, match=r"not a readable CIFAR batch: .*out-of-band"):
+        read_pickled_batch(path)
+
+
+NAMES = [
+    "numpy dtype",
+    "numpy ndarray",
+    "numpy._core.numeric _frombuffer",
+    "_codecs encode",
+    "builtins bytes",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "use",
+    [
+        b"}X\x03\x00\x00\x00abcK\x01sb",  # state for the look-alike itself
+        b"N}X\x08\x00\x00\x00__call__K\x01s\x86b",  # and as attributes
+        b")\x81",  # __new__ of it
+        b"(lp0\nK\x01a(K\x01e",
+    ],
+)
+def test_a_look_alike_keeps_nothing_of_a_file(tmp_path, name, use):
+    path = tmp_path / "data_batch_1"
+    module, attribute = name.split()
+    path.write_bytes(b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + use + b".")
+    with pytest.raises(UserError, match="data_batch_1 is not a readable CIFAR batch"):
+        read_pickled_batch(path)
+    test_a_batch_of_python_3_is_read(tmp_path, 5, "C")
+    test_a_batch_of_python_3_is_read(tmp_path, 2, "F")
+
+
+def test_every_name_stands_for_something_of_ours():
+    made = [getattr(make, "__module__", None) for make in pickles._MADE.values()]
+    assert set(made) == {"profl_ray.federation.data_sets.pickles"}
 
 
 def test_an_array_of_objects_is_refused(tmp_path):
