@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -26,6 +27,12 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
 
+def _as_in_a_window() -> None:
+    """A background job of a shell ignores these, and what it starts would, too: Ctrl-C would do nothing."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """One shell on a machine, in the project's folder; its environment is PATH and HOME."""
 
@@ -45,6 +52,7 @@ class Terminal:
             stderr=far,
             pass_fds=(words, codes),
             start_new_session=True,
+            preexec_fn=_as_in_a_window,
         )
         for end in (far, words, codes):
             os.close(end)

@@ -1,7 +1,7 @@
 """clusters/local and clusters/docker: one machine."""
 
 from ..steps import AsIn, Elsewhere, Entry, Seen, Walked
-from .docs import MLFLOW
+from .docs import MLFLOW, MLFLOW_ANSWERS
 from .short import SHORT_SWEEP
 
 _UP = "Ray runtime started"
@@ -117,7 +117,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
                 ),
                 MLFLOW,
             ),
-            given=("cd ../..", "source .venv/bin/activate", "mkdir /mnt/shared"),
+            given=("cd ../..", "source .venv/bin/activate", "mkdir /mnt/shared", MLFLOW_ANSWERS),
         ),
         Walked(
             _SUBMIT
