@@ -14,7 +14,7 @@ PEERS := benchmarks/peers/.venv
 FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e and not cluster" -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults fuzz cluster-test bench lint ui clean
+.PHONY: help demo test test-fast walk faults fuzz cluster-test bench lint ui clean
 
 help: ## list the targets
 	@echo "profl-ray: make TARGET [PYTHON=python3.11]"
@@ -25,10 +25,13 @@ demo: $(VENV)/.installed ## install, start a local Ray, sweep, write the report,
 
 test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast ones first)
 	@$(FAST_TESTS)
-	@$(RUN) -m pytest -m "(ray or e2e) and not faults and not cluster"
+	@$(RUN) -m pytest -m "(ray or e2e) and not faults and not cluster and not walk"
 
 test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minutes
 	@$(FAST_TESTS)
+
+walk: $(VENV)/.installed-dev ## type the commands of README and docs/ as they stand there, on a fresh machine: about 10 minutes
+	@$(RUN) -m pytest tests/walk
 
 faults: $(VENV)/.installed-dev ## kill, freeze and fill for real, and compare the weights: about 12 minutes
 	@$(RUN) -m pytest tests/faults --fault-table docs/results/faults.md

@@ -18,6 +18,8 @@ from profl_ray.fleet.ray_session import ray_session
 from profl_ray.fleet.resources import alive_nodes, check_cluster
 from profl_ray.fleet.waiting import Waiting
 from profl_ray.server.record import RoundRecord
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.tracking import end_waiting
 
 MAX_LOST_DRIVERS = 3
 """Driver actors of one run that may be lost before it gives up."""
@@ -101,8 +103,12 @@ def run_on_ray(
         check_cluster(config, alive_nodes())
         begin()
         follower = _Follower(config, identity, on_round, say)
-        with stopping(follower.stop):
-            result = follower.follow()
+        try:
+            with stopping(follower.stop):
+                result = follower.follow()
+        except KeyboardInterrupt:
+            follower.end_at_once()
+            raise
         if isinstance(result, Exception):
             raise result
         return result
@@ -131,6 +137,13 @@ class _Follower:
         self.stopped = True
         self.driver.stop.remote()
 
+    def end_at_once(self) -> None:
+        """Kill the driver and say so in MLflow: it cannot itself any more."""
+        ray.kill(self.driver)
+        folder = RunFolder(self.identity.folder)
+        if self.identity.uri is not None and folder.exists:
+            end_waiting(self.identity.uri, str(folder.facts()["mlflow_run_id"]), also_running=True)
+
     def follow(self) -> dict[str, Any] | Exception:
         for num_lost in count():
             try:
@@ -153,8 +166,7 @@ class _Follower:
         there, deadline = self.driver.status.remote(), time.monotonic() + seconds
         while not ray.wait([there], timeout=FOLLOW_SECONDS)[0]:
             self.waiting.look()
-            if self.stopped:
-                ray.kill(self.driver)
+            if self.stopped:  # Nothing has begun that could end after its round.
                 raise KeyboardInterrupt
             if time.monotonic() >= deadline:
                 why = run_shortage(self.config) or "is there memory for it?"

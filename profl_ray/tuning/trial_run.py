@@ -23,12 +23,10 @@ from profl_ray.tracking import (
     find_trial_run,
 )
 from profl_ray.tuning.space import SearchSpace, trial_name
-from profl_ray.tuning.sweep_folder import Tracked
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked
 
 STORE_PATIENCE_SECONDS = 300.0
 """How long a trial that begins, goes on or ends waits for an MLflow that is away."""
-TRIALS = "trials"
-"""In a sweep's folder: the trials' run folders."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from profl_ray.tracking import end_waiting
 from profl_ray.tuning.request import SweepRequest
 from profl_ray.tuning.search import make_scheduler, placement_group, search_algorithm
 from profl_ray.tuning.space import decode
-from profl_ray.tuning.sweep_folder import Tracked
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked
 from profl_ray.tuning.sweep_trials import SweepTrials
 from profl_ray.tuning.trial import ProFLTrial
 from profl_ray.tuning.trial_notes import TrialEnd
-from profl_ray.tuning.trial_run import TRIALS, SweepContext
+from profl_ray.tuning.trial_run import SweepContext
 from profl_ray.tuning.view import SweepView
 
 MAX_TRIAL_FAILURES = 3
