@@ -127,10 +127,10 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             shows="wrote ",
         ),
         Walked(
-            "mlflow gc",
+            "mlflow gc --backend-store-uri URI --tracking-uri http://mlflow:5000",
             walk="a cluster",
             terminal=3,
-            more="--backend-store-uri sqlite:////srv/mlflow/mlflow.db",
+            fill={"URI": "sqlite:////srv/mlflow/mlflow.db"},
         ),
         Walked(
             "mlflow db upgrade URI",
