@@ -18,6 +18,8 @@ DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 RAY_DEFAULTS = {
+    # Its native handler answers SIGTERM with a stack and an abort; ours ends in order (`signals`).
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Tune's newer output prints a box about itself, however quiet it is asked to be.
     "RAY_AIR_NEW_OUTPUT": "0",

@@ -28,6 +28,7 @@ ROOMS = [
     "profl_ray.randomness",
     "profl_ray.provenance",
     "profl_ray.errors",
+    "profl_ray.signals",
 ]
 SOURCES = sorted(
     path

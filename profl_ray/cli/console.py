@@ -66,6 +66,10 @@ class RunView:
         )
         self.progress.update(self.task, total=num_steps, description="first round")
 
+    def say(self, text: str) -> None:
+        """Show a line."""
+        self.console.print(text, soft_wrap=True)
+
     def show(self, record: RoundRecord) -> None:
         """Show a round."""
         if not self.live or record.step_ended:

@@ -1,6 +1,5 @@
 """`profl-ray demo` and `profl-ray ui`: a whole sweep on this machine, and a look at its results."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,11 +22,11 @@ def demo(
 ) -> None:
     """Start a local Ray head, submit a sweep to it as a job, show the results, and stop Ray again."""
     from profl_ray.config.addresses import default_address
-    from profl_ray.fleet.resources import check_cluster
+    from profl_ray.fleet.resources import this_machine
     from profl_ray.launch.demo import run_demo
     from profl_ray.tracking import prepare_store, resolve_uri
     from profl_ray.tuning import SweepRequest
-    from profl_ray.tuning.request import base_config, check_trainable, trial_configs
+    from profl_ray.tuning.request import base_config, check_resources, check_trainable
     from tune_spaces import find_space
 
     # Results go below the storage root, where `make ui` looks, whatever the shell's MLFLOW_TRACKING_URI says.
@@ -36,9 +35,7 @@ def demo(
     request = SweepRequest(space=find_space(space), overrides=tuple(settings))
     # A user's mistakes show before a head is started.
     config = base_config(request)
-    num_cpus = cpus or os.cpu_count() or 1
-    for trial in trial_configs(request, config):
-        check_cluster(trial, [{"CPU": float(num_cpus)}])
+    check_resources(request, config, [this_machine(cpus)])
     check_trainable(request, config)
     if config.tracking.enabled:
         prepare_store(resolve_uri(config), config.tracking.experiment, config.storage.root)

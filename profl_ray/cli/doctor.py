@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from profl_ray.cli.options import Json, Overrides, print_json
+from profl_ray.cli.words import deliver
 
 
 def doctor(
@@ -32,7 +33,7 @@ def doctor(
     config = load_experiment(names[0] if names else "digits_tiny", settings).with_absolute_paths()
     checkup = examine(config)
     for line in as_lines(checkup.findings):
-        print(line, flush=True)
+        deliver(line)
     if json:
         print_json(as_json(checkup.findings, checkup.nodes))
     if not checkup.passed:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from profl_ray.cli.options import Json, Overrides, print_json
+from profl_ray.cli.words import results
 
 if TYPE_CHECKING:
     from profl_ray.server.memory_table import MemoryTable
@@ -57,7 +58,8 @@ def memory(
     ]
     config = load_experiment("paper", [*settings, *(overrides or [])]).with_absolute_paths()
     table = memory_table(config, _shape(image), classes, need_estimator(config.storage.root))
-    _print_table(table, f"{model} x{width:g}, batch {batch_size}, images {image}")
+    with results():
+        _print_table(table, f"{model} x{width:g}, batch {batch_size}, images {image}")
     if plot is not None:
         _plot(table, plot)
     if json:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from profl_ray.cli.words import deliver
 from profl_ray.config.load import recipe_names
 
 
@@ -38,4 +39,4 @@ Json = Annotated[bool, typer.Option("--json", help="Make the last line one JSON 
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
-    print(json.dumps(values), flush=True)
+    deliver(json.dumps(values))

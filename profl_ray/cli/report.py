@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from profl_ray.cli.options import Overrides
+from profl_ray.cli.words import deliver
 
 
 def name_and_settings(sweep: str | None, overrides: list[str] | None) -> tuple[str | None, list[str]]:
@@ -44,9 +45,9 @@ def report(
     adopt_artifacts(uri, config.storage.root)
     data = read_sweep(uri, config.tracking.experiment, name)
     rows = result_rows(data)
-    print(summary_text(rows, markdown))
+    deliver(summary_text(rows, markdown))
     for trial in data.trials if steps else []:
-        print(f"\n{trial.name}\n\n{steps_as_markdown(trial.records)}\n")
+        deliver(f"\n{trial.name}\n\n{steps_as_markdown(trial.records)}\n")
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         csv.write_text(as_csv(rows))

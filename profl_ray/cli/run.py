@@ -1,15 +1,19 @@
 """`profl-ray run`: one experiment, in this process or on Ray."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from profl_ray.cli.options import Json, Overrides, Recipe, print_json
+from profl_ray.signals import Interrupted, on_signal
+
+if TYPE_CHECKING:
+    from profl_ray.cli.console import RunView
+    from profl_ray.config import ExperimentConfig
+    from profl_ray.fleet.driver import RunIdentity
 
 
 def run(
@@ -27,7 +31,7 @@ def run(
     from profl_ray.cli.console import RunView
     from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
-    from profl_ray.fleet.driver import Driver, RunIdentity
+    from profl_ray.fleet.driver import RunIdentity
     from profl_ray.secrecy import kept_name, new_name
     from profl_ray.server.run_folder import RunFolder
     from profl_ray.tracking import resolve_uri
@@ -44,14 +48,13 @@ def run(
     identity = RunIdentity(root / name, name, uri)
     with RunView(config) as view:
         if config.fleet.backend == "in_process":
-            driver = Driver(config, identity)
-            view.begin(name, driver.num_steps)
-            with stop_on_signal(driver.stop):
-                summary = driver.run(view.show)
+            summary = _run_here(config, identity, view)
         else:
             from profl_ray.fleet.ray_driver import run_on_ray
 
-            summary = run_on_ray(config, identity, lambda: view.begin(name), view.show, stop_on_signal)
+            summary = run_on_ray(
+                config, identity, lambda: view.begin(name), view.show, stop_on_signal, view.say
+            )
     view.end(summary, uri)
     if json:
         print_json(summary)
@@ -59,19 +62,37 @@ def run(
         raise typer.Exit(130)
 
 
+def _run_here(config: "ExperimentConfig", identity: "RunIdentity", view: "RunView") -> dict[str, Any]:
+    """Run the driver in this process; before it stands, a signal ends the command at once."""
+    from profl_ray.fleet.driver import Driver
+
+    driver: Driver | None = None
+
+    def stop() -> None:
+        if driver is None:
+            raise Interrupted
+        driver.stop()
+
+    with stop_on_signal(stop):
+        driver = Driver(config, identity)
+        view.begin(identity.name, driver.num_steps)
+        return driver.run(view.show)
+
+
 @contextmanager
 def stop_on_signal(stop: Callable[[], object]) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the run after the current round, and a second one at once."""
+    """Let the first Ctrl-C, SIGTERM or SIGHUP end the run after the current round, and a second one at once.
 
-    def handle(signum: int, _: FrameType | None) -> None:
+    `stop` may raise Interrupted where there is no round to wait for.
+    """
+
+    def first() -> None:
+        try:
+            stop()
+        except Interrupted:
+            print("interrupted", file=sys.stderr, flush=True)
+            raise
         print("stopping after this round; everything is saved", file=sys.stderr, flush=True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_signal(first):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from profl_ray.cli.options import Json, Overrides, print_json
+from profl_ray.cli.words import deliver, reader_has_left
 
 if TYPE_CHECKING:
     from profl_ray.tracking import SweepProgress, TrialProgress
@@ -48,8 +49,8 @@ def status(
         if json:
             print_json(dataclasses.asdict(progress) | ({"resources": resources} if resources else {}))
         else:
-            print("\n".join(lines(progress) + (resource_lines(resources) if resources else [])), flush=True)
-        if not watch or progress.ended:
+            deliver("\n".join(lines(progress) + (resource_lines(resources) if resources else [])))
+        if not watch or progress.ended or reader_has_left():
             return
         time.sleep(WATCH_SECONDS)
         if not json:

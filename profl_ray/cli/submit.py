@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from profl_ray.cli.words import deliver
+
 if TYPE_CHECKING:
     from profl_ray.launch.jobs import Jobs
 
@@ -70,17 +72,17 @@ def submit(
     _say(f"job {job} is sent to {address}")
     if detach:
         _say(f"follow it with: profl-ray submit --address {address} --follow {job}")
-        print(job)
+        deliver(job)
         return
     raise typer.Exit(_follow(jobs, job, stop_on_interrupt))
 
 
 def _follow(jobs: "Jobs", job: str, stop_on_interrupt: bool) -> int:
-    from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
+    from profl_ray.signals import interruptible, uninterrupted
 
     output = _Output()
     try:
-        with sigterm_as_interrupt():
+        with interruptible():
             code = jobs.follow(job, output.write)
         output.end()
     except KeyboardInterrupt:
@@ -112,7 +114,7 @@ def _check_arguments(command: Sequence[str]) -> None:
     """
     from typer.main import get_command
 
-    from profl_ray.cli.main import app
+    from profl_ray.cli.app import app
     from profl_ray.errors import UserError
     from profl_ray.launch.request import known_command
 

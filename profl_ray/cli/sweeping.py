@@ -8,6 +8,7 @@ import typer
 from profl_ray.cli.options import print_json
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
+from profl_ray.signals import held
 
 if TYPE_CHECKING:
     from profl_ray.config import ExperimentConfig
@@ -74,13 +75,13 @@ def show(outcome: "SweepOutcome") -> None:
     report = write_report(data, outcome.folder / "report.html")
     tags = {DESCRIPTION_TAG: description(rows, data.description)}
     try:
-        writer = RunWriter.start(outcome.uri, "", outcome.name, {}, tags, run_id=outcome.parent_run_id)
+        with held():  # Until the sweep's run is ended again.
+            writer = RunWriter.start(outcome.uri, "", outcome.name, {}, tags, run_id=outcome.parent_run_id)
+            writer.log_text(report.read_text(), "report.html")
+            writer.log_text(as_csv(rows), "results.csv")
+            writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
     except UserError as error:
         say(f"warning: {error}; the report is not in MLflow")
-    else:
-        writer.log_text(report.read_text(), "report.html")
-        writer.log_text(as_csv(rows), "results.csv")
-        writer.finish("FINISHED" if outcome.num_failed == 0 else "FAILED")
     say("")
     say(summary_text(rows))
     say(f"report: {report}")

@@ -12,7 +12,7 @@ from profl_ray.doctor.data import data_findings
 from profl_ray.doctor.findings import Finding, fail
 from profl_ray.doctor.needs import need_findings
 from profl_ray.doctor.nodes import error_of, node_findings
-from profl_ray.doctor.resources import gpu_findings, memory_findings, placement_findings
+from profl_ray.doctor.resources import gpu_findings, memory_findings, nodes_of, placement_findings
 from profl_ray.doctor.starting import starting_findings
 from profl_ray.doctor.storage import storage_findings, trial_files, unusable
 from profl_ray.doctor.system import system_findings
@@ -22,6 +22,7 @@ from profl_ray.doctor.versions import code_findings, machine_findings, version_f
 from profl_ray.environment import on_cluster
 from profl_ray.errors import unknown_name
 from profl_ray.federation.data_sets import DATA_SETS
+from profl_ray.fleet import resources
 from profl_ray.fleet.probe import Answer, ask_cluster, this_machine
 from profl_ray.fleet.ray_session import NoRay
 from profl_ray.memory import NeedEstimator
@@ -82,8 +83,7 @@ def ask(order: dict[str, Any], seconds: float) -> list[Answer]:
     if on_cluster():
         return ask_cluster(probe, probe.look, order, seconds)
     value = probe.look({**order, "name": this_machine()})
-    num_gpus = 0 if error_of(value["num_gpus"]) else value["num_gpus"]
-    return [Answer(this_machine(), {"CPU": value["num_cpus"], "GPU": num_gpus}, value, arrived=time.time())]
+    return [Answer(this_machine(), resources.this_machine().resources, value, arrived=time.time())]
 
 
 def _findings(
@@ -97,7 +97,7 @@ def _findings(
         *version_findings(answers, probe.versions()),
         *code_findings(answers, probe.code()),
         *machine_findings(answers),
-        *placement_findings(config, {answer.name: answer.resources for answer in answers}),
+        *placement_findings(config, nodes_of(answers)),
         *gpu_findings(config, answers),
     ]
     loaded = [a.value["data"] for a in answers if not error_of(a.value["data"])]

@@ -73,7 +73,7 @@ def _attempt(question: Any) -> Any:
         return question()
     except Exception as error:  # Whatever it is, it is what this node reports.
         text = " ".join(str(error).split())[:300]
-        known = type(error).__name__ == "UserError"
+        known = any(kind.__name__ == "UserError" for kind in type(error).__mro__)
         return {"error": text if known else f"{type(error).__name__}: {text}"}
 
 

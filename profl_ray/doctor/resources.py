@@ -1,39 +1,40 @@
 """Does a trial of the recipe find room: CPUs, GPUs, memory; and how many at once?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of
-from profl_ray.doctor.placing import MOST_TRIALS, Trial, trials_at_once
 from profl_ray.errors import UserError
+from profl_ray.fleet.placing import MOST_TRIALS, Bundle, Node, Room, Trial, rooms, trials_at_once
 from profl_ray.fleet.probe import Answer
-from profl_ray.fleet.resources import check_cluster, run_bundles
+from profl_ray.fleet.refusal import amounts
+from profl_ray.fleet.resources import check_trial, run_bundles
 from profl_ray.memory.need import SMALLEST_ERROR_MIB, STATED_ERROR
 
 PROCESS_MIB = 600.0
 """What a process with Ray and PyTorch takes before it trains (measured: 435 to 600 with the CUDA build)."""
 
 
-def placement_findings(config: ExperimentConfig, nodes: Mapping[str, Mapping[str, float]]) -> list[Finding]:
-    """Compare a trial's bundles with the nodes' CPUs and GPUs."""
+def nodes_of(answers: Sequence[Answer]) -> list[Node]:
+    """Return the nodes that answered."""
+    return [Node(answer.resources, answer.held) for answer in answers]
+
+
+def placement_findings(config: ExperimentConfig, nodes: Sequence[Node]) -> list[Finding]:
+    """Compare a trial's bundles with the nodes' CPUs and GPUs: the very check that a sweep makes."""
     try:
-        check_cluster(config, [*nodes.values()])
+        check_trial(config, nodes)
     except UserError as error:
         what, _, mend = str(error).partition(" (mend: ")
-        return [fail("resources", what, mend.rstrip(")") or "fleet.num_actors=1")]
+        return [fail("resources", what, mend.removesuffix(")"))]
     bundles = run_bundles(config)
-    number = trials_at_once(Trial(bundles), nodes, {})
-    asked = _asked(bundles)
-    if number == 0:
-        what = f"a trial ({asked}) does not fit on the nodes' free rests, though it does in sum"
-        return [fail("resources", what, "fleet.num_actors, fleet.cpus_per_actor")]
-    there = ", ".join(
-        f"{total:g} {kind}"
-        for kind in ("CPU", "GPU")
-        if (total := sum(node.get(kind, 0.0) for node in nodes.values()))
-    )
-    return [ok("resources", f"a trial asks for {asked}, there are {there}: {_trials(number)} at once")]
+    number = trials_at_once(Trial(bundles), rooms(nodes))
+    there = ", ".join(f"{total:g} {kind}" for kind, total in amounts([n.resources for n in nodes]).items())
+    held = ", ".join(f"{total:g} {kind}" for kind, total in amounts([n.held for n in nodes]).items())
+    own = f" ({held} of them held by the job's own process)" if held else ""
+    what = f"a trial asks for {_asked(bundles)}, there are {there}{own}: {_trials(number)} at once"
+    return [ok("resources", what)]
 
 
 def memory_findings(
@@ -44,12 +45,13 @@ def memory_findings(
     `peak_need_mib`: of the dearest step that some device can afford; `data_mib`: of the data set, which a
     driver holds.
     """
-    nodes = {answer.name: answer.resources for answer in answers}
+    nodes = nodes_of(answers)
     free = {answer.name: _free_mib(answer) for answer in answers}
     driver, actor = process_needs_mib(config, peak_need_mib, data_mib)
     bundles = run_bundles(config)
-    wanted = trials_at_once(Trial(bundles), nodes, {})
-    fitting = trials_at_once(Trial(bundles, [driver] + [actor] * (len(bundles) - 1)), nodes, free)
+    wanted = trials_at_once(Trial(bundles), rooms(nodes))
+    places = [Room.of(node, mib) for node, mib in zip(nodes, free.values(), strict=True)]
+    fitting = trials_at_once(Trial(bundles, driver, actor), places)
     each = f"{driver:.0f} MiB"
     if len(bundles) > 1:
         each += f" for its driver and {actor:.0f} MiB a client actor ({len(bundles) - 1})"
@@ -96,10 +98,9 @@ def _free_mib(answer: Answer) -> float:
     return min(sizes["available_mib"], sizes["limit_mib"] or float("inf"))
 
 
-def _asked(bundles: Sequence[Mapping[str, float]]) -> str:
-    sums = {kind: sum(bundle.get(kind, 0.0) for bundle in bundles) for kind in ("CPU", "GPU")}
-    amounts = ", ".join(f"{amount:g} {kind}" for kind, amount in sums.items() if amount) or "no CPU"
-    return f"{amounts} for {_actors(len(bundles) - 1)}" if len(bundles) > 1 else amounts
+def _asked(bundles: Sequence[Bundle]) -> str:
+    words = ", ".join(f"{amount:g} {kind}" for kind, amount in amounts(bundles).items())
+    return f"{words} for {_actors(len(bundles) - 1)}" if len(bundles) > 1 else words
 
 
 def _actors(number: int) -> str:

@@ -25,7 +25,8 @@ from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import Recovered, RunFolder
 from profl_ray.server.sharing import SharingServer, shares_rounds
 from profl_ray.server.summary import summarise
-from profl_ray.tracking import REASON_TAG, Status, Totals, Writer
+from profl_ray.signals import held
+from profl_ray.tracking import REASON_TAG, NullWriter, Status, Totals, Writer
 from profl_ray.tracking.artifacts import log_results, log_setup
 from profl_ray.tracking.times import round_times_ms
 from profl_ray.training import known_flops
@@ -90,12 +91,14 @@ class Driver:
         self._stop = threading.Event()
         self.experiment, self.needs = runnable or check_runnable(config)
         self.fleet = build_fleet(self.experiment)
+        self.writer: Writer = NullWriter()
         try:
             self.server = self._make_server()
-            self.writer = self._open()
+            self._open()
             self.num_recovered = len(self.records)
             """Rounds that were there when this driver began."""
-        except BaseException:
+        except BaseException as error:
+            self.writer.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             self.folder.release()
             self.fleet.close()
             raise
@@ -235,13 +238,14 @@ class Driver:
                 "(what was saved before is whole: mend it and go on with --resume)"
             ) from error
 
-    def _open(self) -> Writer:
-        """Begin the run's folder, or go on where it stopped; return the writer."""
+    def _open(self) -> None:
+        """Begin the run's folder, or go on where it stopped; set the writer."""
         self.folder.acquire(self.identity.patience_seconds)
         if resumed := self.folder.exists:
             self.notices += check_contents(self.folder, self.experiment)
         begun = self.folder if resumed else None
-        writer = start_writer(self.identity, self.config, begun, self.notices)
+        with held():  # Until it is known which run is to be ended.
+            self.writer = writer = start_writer(self.identity, self.config, begun, self.notices)
         if not resumed:
             facts: dict[str, Any] = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
             facts |= {"sub_models": self.sub_models, "contents": self.experiment.contents}
@@ -250,7 +254,6 @@ class Driver:
         log_setup(writer, self.experiment, self.needs)
         if resumed and (saved := self.folder.latest()) is not None:
             self._go_on(saved, writer)
-        return writer
 
     def _go_on(self, saved: Recovered, writer: Writer) -> None:
         """Take back what was saved, as far as it stands here and now, and log what MLflow lacks of it."""

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +13,7 @@ from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from profl_ray.fleet.own_job import held_by_own_job
 from profl_ray.fleet.ray_session import ray_session
 
 
@@ -25,6 +26,8 @@ class Answer:
     value: Any = None
     silence: str = ""
     """Why there is no value; empty if there is one."""
+    held: Mapping[str, float] = field(default_factory=dict)
+    """What our own job's process holds of the resources, for good."""
     arrived: float = 0.0
     """This machine's clock when the value came, in seconds since 1970."""
 
@@ -33,6 +36,7 @@ class Answer:
 class _Asked:
     name: str
     resources: Mapping[str, float]
+    held: Mapping[str, float]
 
 
 def ask_cluster(
@@ -52,13 +56,14 @@ def ask_every_node(
     version of `module`, or none. It takes no CPU, so that it is answered while others work.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
+    home, held = held_by_own_job()
     with _by_value(module):
         task = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(question)
         asked = {}
         for node, name in zip(nodes, _names(nodes), strict=True):
             strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ref = task.options(scheduling_strategy=strategy).remote({**order, "name": name})
-            asked[ref] = _Asked(name, node["Resources"])
+            asked[ref] = _Asked(name, node["Resources"], held if node["NodeID"] == home else {})
         answers = _gather(asked, seconds)
     return sorted(answers, key=lambda answer: answer.name)
 
@@ -78,13 +83,13 @@ def _gather(asked: dict[ray.ObjectRef, _Asked], seconds: float) -> list[Answer]:
         try:
             value = ray.get(ready[0])
         except RayError as error:
-            answers.append(Answer(node.name, node.resources, silence=_why(error)))
+            answers.append(Answer(node.name, node.resources, silence=_why(error), held=node.held))
         else:
-            answers.append(Answer(node.name, node.resources, value, arrived=arrived))
+            answers.append(Answer(node.name, node.resources, value, arrived=arrived, held=node.held))
     for ref, node in waiting.items():
         ray.cancel(ref, force=True)
         silence = f"no answer within {seconds:g} s"
-        answers.append(Answer(node.name, node.resources, silence=silence))
+        answers.append(Answer(node.name, node.resources, silence=silence, held=node.held))
     return answers
 
 

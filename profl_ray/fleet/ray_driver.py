@@ -1,5 +1,6 @@
 """The driver as a Ray actor: it trains in one thread and answers `status` and `stop` in another."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,10 +12,14 @@ import ray
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.fleet.crew import LOST
+from profl_ray.fleet.demand import run_shortage
 from profl_ray.fleet.driver import Driver, RunIdentity, check_runnable
 from profl_ray.fleet.ray_session import ray_session
 from profl_ray.fleet.resources import alive_nodes, check_cluster
+from profl_ray.fleet.waiting import Waiting
 from profl_ray.server.record import RoundRecord
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.tracking import end_waiting
 
 MAX_LOST_DRIVERS = 3
 """Driver actors of one run that may be lost before it gives up."""
@@ -84,20 +89,26 @@ def run_on_ray(
     begin: Callable[[], None],
     on_round: Callable[[RoundRecord], None],
     stopping: Callable[[Callable[[], object]], AbstractContextManager[None]],
+    say: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Any]:
     """Run a driver actor to its end and return the summary; one that is lost is started again.
 
     Calls `begin` once it is known that the run can be made, `on_round` with each record. `stopping` is given
-    the driver's `stop` and wraps the training, so that its caller says what stops a run. Raises UserError for
-    what the driver refuses.
+    the driver's `stop` and wraps the training, so that its caller says what stops a run. `say` is told, after
+    some seconds, what actors wait for. Raises UserError for what the driver refuses, and where the driver
+    finds no room within `fleet.start_timeout_seconds`; KeyboardInterrupt if the run is stopped before that.
     """
     check_runnable(config)  # Mistakes show before Ray is started.
     with ray_session():
         check_cluster(config, alive_nodes())
         begin()
-        follower = _Follower(config, identity, on_round)
-        with stopping(follower.stop):
-            result = follower.follow()
+        follower = _Follower(config, identity, on_round, say)
+        try:
+            with stopping(follower.stop):
+                result = follower.follow()
+        except KeyboardInterrupt:
+            follower.end_at_once()
+            raise
         if isinstance(result, Exception):
             raise result
         return result
@@ -107,11 +118,16 @@ class _Follower:
     """Follows a driver actor to its end; starts another one in the place of one that was lost."""
 
     def __init__(
-        self, config: ExperimentConfig, identity: RunIdentity, on_round: Callable[[RoundRecord], None]
+        self,
+        config: ExperimentConfig,
+        identity: RunIdentity,
+        on_round: Callable[[RoundRecord], None],
+        say: Callable[[str], object],
     ) -> None:
         self.config = config
         self.identity = identity
         self.on_round = on_round
+        self.waiting = Waiting(say, lambda: run_shortage(config))
         self.driver = start_driver(config, identity)
         self.stopped = False
         self.num_seen: int | None = None
@@ -120,6 +136,13 @@ class _Follower:
     def stop(self) -> None:
         self.stopped = True
         self.driver.stop.remote()
+
+    def end_at_once(self) -> None:
+        """Kill the driver and say so in MLflow: it cannot itself any more."""
+        ray.kill(self.driver)
+        folder = RunFolder(self.identity.folder)
+        if self.identity.uri is not None and folder.exists:
+            end_waiting(self.identity.uri, str(folder.facts()["mlflow_run_id"]), also_running=True)
 
     def follow(self) -> dict[str, Any] | Exception:
         for num_lost in count():
@@ -137,7 +160,27 @@ class _Follower:
                     self.driver.stop.remote()
         raise AssertionError("unreachable")
 
+    def _await_driver(self) -> None:
+        """Return when the driver actor is there; it may have to wait for its CPUs."""
+        seconds = self.config.fleet.start_timeout_seconds
+        there, deadline = self.driver.status.remote(), time.monotonic() + seconds
+        while not ray.wait([there], timeout=FOLLOW_SECONDS)[0]:
+            self.waiting.look()
+            if self.stopped:
+                ray.kill(self.driver)
+                raise KeyboardInterrupt
+            if time.monotonic() >= deadline:
+                why = run_shortage(self.config) or "is there memory for it?"
+                ray.kill(self.driver)
+                raise UserError(
+                    f"the driver actor did not start within fleet.start_timeout_seconds={seconds:g}: {why} "
+                    "(fleet.driver_cpus)"
+                )
+        ray.get(there)
+
     def _follow_one(self) -> dict[str, Any] | Exception:
+        self.waiting.reset()
+        self._await_driver()
         done, ended = self.driver.fit.remote(), False
         while not ended:
             ready, _ = ray.wait([done], timeout=FOLLOW_SECONDS)
@@ -145,5 +188,7 @@ class _Follower:
             self.num_seen, records = ray.get(self.driver.rounds_since.remote(self.num_seen))
             for record in records:
                 self.on_round(RoundRecord.from_json(record))
+            if self.num_seen is None:  # Its client actors are not all there yet.
+                self.waiting.look()
         result: dict[str, Any] | Exception = ray.get(done)
         return result

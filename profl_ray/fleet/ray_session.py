@@ -11,6 +11,7 @@ from pathlib import Path
 
 from profl_ray.environment import on_cluster, short_temporary, token_words
 from profl_ray.errors import UserError
+from profl_ray.signals import children_apart, handlers_kept
 
 LONGEST_TEMPORARY_BYTES = 107 - len("/session_2026-11-27_20-04-19_022424_4194304/sockets/plasma_store")
 """How long the path of Ray's folder may be: it puts sockets below it, whose paths may have 107 bytes."""
@@ -39,14 +40,16 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if on_cluster():
-        _connect()
-    else:
-        _start(num_cpus)
     try:
+        with handlers_kept():
+            if on_cluster():
+                _connect()
+            else:
+                _start(num_cpus)
         yield
     finally:
-        ray.shutdown()
+        with handlers_kept():
+            ray.shutdown()
 
 
 def ray_folder() -> Path:
@@ -76,15 +79,16 @@ def _start(num_cpus: int | None) -> None:
     short_temporary(os.environ)  # For Ray's processes, which inherit it.
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(folder),
-        )
+        with children_apart():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(folder),
+            )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise NoRay(
             f"Ray does not start on this machine, in {folder} ({_reason(error)})",

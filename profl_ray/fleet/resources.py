@@ -1,55 +1,79 @@
-"""What a run asks of the cluster, computed from the very configuration that makes its actors."""
+"""What a run asks of the cluster, computed from the very configuration that makes its actors.
 
-from collections.abc import Mapping, Sequence
+One check for all that ask: `run`, `sweep`, `compare`, `demo`, `doctor`.
+"""
+
+from collections.abc import Sequence
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
+from profl_ray.fleet.own_job import held_by_own_job
+from profl_ray.fleet.placing import UNITS, Node, Trial, most_clients, rooms, units
+from profl_ray.fleet.refusal import refusal
 
 
 def run_bundles(config: ExperimentConfig) -> list[dict[str, float]]:
     """Return the resource bundles of a run: the driver's first, then one per client actor."""
     fleet = config.fleet
+    each = {"CPU": fleet.cpus_per_actor, "GPU": fleet.gpus_per_actor}
+    each = {kind: amount for kind, amount in each.items() if amount}
     if fleet.backend == "in_process":
-        gpus = {"GPU": fleet.gpus_per_actor} if fleet.gpus_per_actor else {}
-        return [{"CPU": fleet.cpus_per_actor, **gpus}]
+        return [each]
     num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
-    client = {"CPU": fleet.cpus_per_actor, "GPU": fleet.gpus_per_actor}
-    client = {kind: amount for kind, amount in client.items() if amount}
     driver = {"CPU": fleet.driver_cpus} if fleet.driver_cpus else {}
-    return [driver] + [dict(client) for _ in range(num_actors)]
+    return [driver] + [each] * num_actors
 
 
-def alive_nodes() -> list[dict[str, float]]:
-    """Return the resources of each node of the cluster that this process is connected to."""
+def alive_nodes() -> list[Node]:
+    """Return the nodes of the cluster that this process is connected to."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    home, held = held_by_own_job()
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return [Node(node["Resources"], held if node["NodeID"] == home else {}) for node in alive]
 
 
-def check_cluster(config: ExperimentConfig, nodes: Sequence[Mapping[str, float]]) -> None:
-    """Raise UserError, with the numbers, if the nodes (resources of each) can never hold the run.
+def this_machine(num_cpus: int | None = None) -> Node:
+    """Return what a Ray that is started here offers; `num_cpus`: what it is told to, None: what it finds."""
+    from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
-    Its actors would wait, and Tune for ever and silently.
+    found = ResourceAndLabelSpec(num_cpus=num_cpus).resolve(is_head=True, node_ip_address="127.0.0.1")
+    return Node({"CPU": float(found.num_cpus or 0), "GPU": float(found.num_gpus or 0)})
+
+
+def check_trial(config: ExperimentConfig, nodes: Sequence[Node]) -> None:
+    """Raise UserError if the nodes can never hold a trial of a sweep, or if it reserves nothing.
+
+    Tune would wait for ever and silently, or start all trials at once.
     """
-    bundles = run_bundles(config)
-    if len(bundles) == 1 and not any(bundles[0].values()):
+    if not any(run_bundles(config)):
         raise UserError(
-            f"fleet.cpus_per_actor={config.fleet.cpus_per_actor:g}: a trial in one process must reserve "
-            "something (mend: fleet.cpus_per_actor=0.1)"
+            f"fleet.cpus_per_actor={config.fleet.cpus_per_actor:g}: a trial must reserve something "
+            "(mend: fleet.cpus_per_actor=0.1)"
         )
-    for kind in ("CPU", "GPU"):
-        needed = sum(bundle.get(kind, 0.0) for bundle in bundles)
-        present = sum(node.get(kind, 0.0) for node in nodes)
-        most = max((bundle.get(kind, 0.0) for bundle in bundles), default=0.0)
-        largest = max((node.get(kind, 0.0) for node in nodes), default=0.0)
-        if most > largest + 1e-6 and needed <= present + 1e-6:
+    check_cluster(config, nodes)
+
+
+def check_cluster(config: ExperimentConfig, nodes: Sequence[Node]) -> None:
+    """Raise UserError, with the numbers, if the nodes can never hold the run, wherever Ray puts its actors.
+
+    What others use for now counts as room: it may come free.
+    """
+    _check_parts(config)
+    trial = Trial(run_bundles(config))
+    number = most_clients(trial, rooms(nodes))
+    if number < trial.num_clients:
+        what, mend = refusal(trial, nodes, number, config.fleet.actor_per_device)
+        raise UserError(f"{what} (mend: {mend})")
+
+
+def _check_parts(config: ExperimentConfig) -> None:
+    """Refuse parts of a CPU or a GPU that Ray cannot share out."""
+    least = 1 / UNITS
+    for key in ("cpus_per_actor", "gpus_per_actor", "driver_cpus"):
+        amount = getattr(config.fleet, key)
+        used = key != "driver_cpus" or config.fleet.backend == "ray"
+        if used and amount and not units(amount):
             raise UserError(
-                f"no node is large enough: one client actor needs {most:g} {kind}, the largest node has "
-                f"{largest:g} (mend: fleet.{kind.lower()}s_per_actor)"
-            )
-        if needed > present + 1e-6:  # ten times 0.7 is a little more than 7
-            raise UserError(
-                f"the cluster is too small: a run needs {needed:g} {kind} (driver and {len(bundles) - 1} "
-                f"client actors), the cluster has {present:g} "
-                f"(mend: fleet.num_actors, fleet.{kind.lower()}s_per_actor)"
+                f"fleet.{key}={amount:g}: Ray shares out parts of {least:g} (mend: fleet.{key}={least:g})"
             )

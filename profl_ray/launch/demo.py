@@ -7,8 +7,8 @@ from pathlib import Path
 
 import profl_ray
 from profl_ray.launch.head import LocalHead
-from profl_ray.launch.signals import sigterm_as_interrupt
 from profl_ray.launch.submit import submit_job
+from profl_ray.signals import interruptible
 
 JOB_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -51,7 +51,7 @@ def run_demo(space: str, overrides: list[str], storage_root: Path, num_cpus: int
 def run_on_local_head(argv: list[str], num_cpus: int | None, clock: Clock, what: str) -> int:
     """Run `argv` as the one job of a head that lives only as long as the job."""
     try:
-        with sigterm_as_interrupt():
+        with interruptible():
             clock.say("starting a local Ray head (about 10 s)")
             with LocalHead(num_cpus) as head:
                 clock.say(f"Ray is up at {head.address}; submitting: {what}")

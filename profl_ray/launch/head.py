@@ -16,7 +16,7 @@ from profl_ray.launch.guard import Guard
 from profl_ray.launch.ports import free_ports, require_free
 from profl_ray.launch.rest import JobServer
 from profl_ray.launch.scratch import Scratch
-from profl_ray.launch.signals import uninterrupted
+from profl_ray.signals import uninterrupted
 
 LOOPBACK = "127.0.0.1"
 _PORT_FLAGS = (

@@ -12,7 +12,7 @@ from profl_ray.launch import processes
 from profl_ray.launch.clutter import ClutterFilter
 from profl_ray.launch.head import LocalHead, program
 from profl_ray.launch.rest import ENDED
-from profl_ray.launch.signals import uninterrupted
+from profl_ray.signals import uninterrupted
 
 _STOP_SECONDS = 15.0
 """Ray gives a job a few seconds after SIGTERM, then kills it."""

@@ -11,7 +11,7 @@ from profl_ray.launch import processes
 from profl_ray.launch.head import base_environment, program
 from profl_ray.launch.ports import require_free
 from profl_ray.launch.scratch import Scratch
-from profl_ray.launch.signals import sigterm_as_interrupt, uninterrupted
+from profl_ray.signals import interruptible, uninterrupted
 from profl_ray.tracking.moved import ARTIFACTS, adopt_artifacts
 
 _START_SECONDS = 90.0
@@ -45,7 +45,7 @@ def run_ui(storage_root: Path, host: str = "127.0.0.1", port: int = 5000) -> Non
     }
     scratch = Scratch()
     try:
-        with sigterm_as_interrupt():
+        with interruptible():
             log = scratch.path / "mlflow.log"
             _serve(ui_command(root, host, port), environment, log, f"http://{host}:{port}")
     except KeyboardInterrupt:

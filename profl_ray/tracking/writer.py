@@ -218,12 +218,16 @@ def parent_tags(description: str) -> dict[str, str]:
     return {KIND_TAG: "sweep"} | ({_DESCRIPTION_TAG: description} if description else {})
 
 
-def end_waiting(uri: str, run_id: str) -> bool:
-    """Mark a run that waits as stopped, and leave any other as it is; return False if the store failed."""
+def end_waiting(uri: str, run_id: str, also_running: bool = False) -> bool:
+    """Mark a run that waits as stopped, and leave any other as it is; return False if the store failed.
+
+    `also_running`: one that seems to run, too; its process ends without a chance to say so.
+    """
+    open_states = ("SCHEDULED", "RUNNING") if also_running else ("SCHEDULED",)
     try:
         with impatient():  # A sweep's control waits for it.
             client = open_client(uri)
-            if retried(lambda: client.get_run(run_id)).info.status == "SCHEDULED":
+            if retried(lambda: client.get_run(run_id)).info.status in open_states:
                 retried(lambda: client.set_terminated(run_id, "KILLED"))
     except Exception as problem:
         _log.warning("run %s could not be marked as stopped (%s)", run_id, reason(problem))

@@ -1,11 +1,12 @@
-"""Ctrl-C and SIGTERM end a sweep in order: running trials are closed, and the sweep can be resumed."""
+"""Ctrl-C, SIGTERM and SIGHUP end a sweep in order: trials are closed, and the sweep can be resumed."""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+
+from profl_ray.signals import Interrupted, on_signal
 
 
 class Interruption:
@@ -17,17 +18,17 @@ class Interruption:
     def between_fits(self) -> None:
         """Forget the listener of a Tune that has ended, so that a signal now ends the sweep at once.
 
-        Raises KeyboardInterrupt if there was one already.
+        Raises Interrupted if there was one already.
         """
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         if self.requested:
-            raise KeyboardInterrupt
+            raise Interrupted
 
 
 @contextmanager
 def tune_stops_on_signal() -> Iterator[Interruption]:
-    """Let the first Ctrl-C or SIGTERM stop Tune as it stops by itself, and a second one at once.
+    """Let the first signal stop Tune as it stops by itself, and a second one at once.
 
     Tune stops, saves and returns as if all were well on SIGUSR1; it has the same for SIGINT, but then nobody
     can tell an interrupted sweep from a finished one, and SIGTERM, with which a Ray job is stopped, it lacks.
@@ -37,23 +38,21 @@ def tune_stops_on_signal() -> Iterator[Interruption]:
         yield interruption
         return
 
-    def handle(signum: int, frame: FrameType | None) -> None:
-        # Before Tune listens and after a first signal there is nothing to wait for.
-        if interruption.requested or signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
-            raise KeyboardInterrupt
+    def stop() -> None:
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune does not listen yet, or any more.
+            raise Interrupted
         interruption.requested = True
         signal.raise_signal(signal.SIGUSR1)
 
-    variable, numbers = "TUNE_DISABLE_SIGINT_HANDLER", (signal.SIGINT, signal.SIGTERM)
+    variable = "TUNE_DISABLE_SIGINT_HANDLER"
     disabled = os.environ.get(variable)
     os.environ[variable] = "1"
-    before = {number: signal.signal(number, handle) for number in numbers}
-    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     try:
-        yield interruption
+        with on_signal(stop):
+            yield interruption
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGUSR1, before)
         if disabled is None:
             del os.environ[variable]
         else:

@@ -1,6 +1,6 @@
 """What a user asks of a sweep, and whether it can be had."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from profl_ray.config import DataConfig, ExperimentConfig, ModelConfig
 from profl_ray.config.load import load_experiment, parse_override
 from profl_ray.errors import NotHere, UserError
-from profl_ray.fleet.resources import alive_nodes, check_cluster
+from profl_ray.fleet.placing import Node
+from profl_ray.fleet.resources import alive_nodes, check_trial
 from profl_ray.models import balanced_partition, check_partition, find_family
 from profl_ray.server.experiment import assemble
 from profl_ray.tuning.domains import check_space
@@ -95,11 +96,16 @@ def trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[Exper
     return configs
 
 
-def check_resources(request: SweepRequest, config: ExperimentConfig) -> None:
-    """Raise UserError if the connected cluster can never hold some trial."""
-    nodes = alive_nodes()
+def check_resources(
+    request: SweepRequest, config: ExperimentConfig, nodes: Sequence[Node] | None = None
+) -> None:
+    """Raise UserError if the nodes (None: the connected cluster's) can never hold some trial of a grid.
+
+    Of other searches: what the trials start from; settings that are drawn later and find no room are n/a.
+    """
+    present = alive_nodes() if nodes is None else nodes
     for trial in trial_configs(request, config):
-        check_cluster(trial, nodes)
+        check_trial(trial, present)
 
 
 def check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:

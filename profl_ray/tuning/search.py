@@ -41,8 +41,9 @@ def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
 
 
 def placement_group(config: ExperimentConfig) -> tune.PlacementGroupFactory:
-    """Return what a trial reserves: a bundle for its driver and one for each client actor."""
-    return tune.PlacementGroupFactory(run_bundles(config))
+    """Return what a trial reserves: a bundle for its driver and one for each client actor that needs any."""
+    driver, *clients = run_bundles(config)
+    return tune.PlacementGroupFactory([driver, *filter(None, clients)])
 
 
 def search_algorithm(

@@ -1,21 +1,25 @@
 """A sweep: one Tune experiment, one MLflow parent run, one folder that everything can go on from."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.secrecy import new_name
-from profl_ray.tracking import RunWriter, Status, prepare_store, resolve_uri, start_parent
+from profl_ray.server.run_folder import RunFolder
+from profl_ray.signals import Interrupted, held, interruptible, on_signal
+from profl_ray.tracking import RunWriter, Status, end_waiting, prepare_store, resolve_uri, start_parent
 from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
 from profl_ray.tuning.plan import planned_settings
 from profl_ray.tuning.request import SweepRequest, base_config, check_resources, check_trainable
 from profl_ray.tuning.resumed_tracking import refill_trials, resume_parent
-from profl_ray.tuning.sweep_folder import Tracked, begun_sweep, keep_sweep, planned_trials
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked, begun_sweep, keep_sweep, planned_trials
 from profl_ray.tuning.sweep_trials import SweepTrials
 
 
@@ -28,10 +32,13 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     check_trainable(request, config)
     trials = planned_settings(request.space, request.search, request.num_samples, config.seed)
     name = new_name(request.space.name)
-    tracked = _begin_parent(request, config, name)
     folder = config.storage.root / name
-    keep_sweep(folder, request, config, tracked, trials)
-    return _play(SweepTrials(folder, trials, request.num_trials), request, config, tracked, say)
+    with ExitStack() as stack, interruptible():
+        with held():  # Until it is known which run is to be ended.
+            tracked = _begin_parent(request, config, name)
+            stack.enter_context(_ended_in_order(request, folder, tracked, say))
+            keep_sweep(folder, request, config, tracked, trials)
+        return _play(SweepTrials(folder, trials, request.num_trials), request, config, tracked, say)
 
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
@@ -44,11 +51,34 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
     folder = config.storage.root / name
     trials = SweepTrials(folder, planned_trials(folder, f"--resume {name}"), request.num_trials)
     trials.notes.mend()
-    tracked = resume_parent(request, config, folder, before, say)
-    refill_trials(trials, config, request.space, tracked, say)
-    if drawn_anew := trials.drawn_anew():
-        say(f"the next {drawn_anew} settings are drawn anew, knowing the results so far")
-    return _play(trials, request, config, tracked, say)
+    with ExitStack() as stack, interruptible():
+        with held():
+            tracked = resume_parent(request, config, folder, before, say)
+            stack.enter_context(_ended_in_order(request, folder, tracked, say))
+        refill_trials(trials, config, request.space, tracked, say)
+        if drawn_anew := trials.drawn_anew():
+            say(f"the next {drawn_anew} settings are drawn anew, knowing the results so far")
+        return _play(trials, request, config, tracked, say)
+
+
+@contextmanager
+def _ended_in_order(
+    request: SweepRequest, folder: Path, tracked: Tracked, say: Callable[[str], None]
+) -> Iterator[None]:
+    """Mark the run of a sweep that a signal or an error ends, and say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with on_signal(lambda: None):  # That much patience is asked for, and no more.
+            _end_parent(tracked, folder.name, "KILLED", say)
+            _end_trials(tracked, folder / TRIALS)
+        say(f"interrupted; go on with {_resuming(request.command, folder.name)}")
+        raise
+    except BaseException:
+        with on_signal(lambda: None):
+            _end_parent(tracked, folder.name, "FAILED", say)
+            _end_trials(tracked, folder / TRIALS)
+        raise
 
 
 def _play(
@@ -64,26 +94,18 @@ def _play(
 
     name = trials.folder.name
     say(f"sweep {name}: {trials.num_trials} trials of {config.recipe}, {request.space.description}")
-    try:
-        if not trials.all_ended():
-            with tune_stops_on_signal() as interruption:
-                tuner = partial(make_tuner, trials, request, config, tracked, say)
-                fit(tuner(), tuner, say, interruption)
-            if interruption.requested:
-                raise KeyboardInterrupt
-        missing = trials.num_trials - len(trials.noted().ends)
-        if missing:
-            raise UserError(
-                f"Tune ended before {missing} of {trials.num_trials} trials had; go on with "
-                f"{_resuming(request.command, name)}"
-            )
-    except KeyboardInterrupt:
-        _end_parent(tracked, name, "KILLED", say)
-        say(f"interrupted; go on with {_resuming(request.command, name)}")
-        raise
-    except BaseException:
-        _end_parent(tracked, name, "FAILED", say)
-        raise
+    if not trials.all_ended():
+        with tune_stops_on_signal() as interruption:
+            tuner = partial(make_tuner, trials, request, config, tracked, say)
+            fit(tuner(), tuner, say, interruption)
+        if interruption.requested:
+            raise Interrupted
+    missing = trials.num_trials - len(trials.noted().ends)
+    if missing:
+        raise UserError(
+            f"Tune ended before {missing} of {trials.num_trials} trials had; go on with "
+            f"{_resuming(request.command, name)}"
+        )
     outcome = SweepOutcome.of(
         trials.settings(), trials.noted().ends, name, trials.folder, tracked, config.tracking.experiment
     )
@@ -93,12 +115,25 @@ def _play(
         "num_trials": outcome.num_trials,
         "num_failed": outcome.num_failed,
     }
-    _end_parent(tracked, name, "FAILED" if outcome.num_failed else "FINISHED", say, summary, best_tags)
+    with held():
+        _end_parent(tracked, name, "FAILED" if outcome.num_failed else "FINISHED", say, summary, best_tags)
     if outcome.refusal and outcome.best_accuracy is None:
         raise UserError(
             f"none of the {outcome.num_trials} trials could be trained; the first: {outcome.refusal}"
         )
     return outcome
+
+
+def _end_trials(tracked: Tracked, folder: Path) -> None:
+    """Mark the runs of trials whose processes end with Ray, before they could say so themselves."""
+    if tracked.uri is None:
+        return
+    for path in folder.glob("*"):
+        trial = RunFolder(path)
+        if trial.exists and not end_waiting(
+            tracked.uri, str(trial.facts().get("mlflow_run_id")), also_running=True
+        ):
+            return  # The store does not answer.
 
 
 def _resuming(command: str, name: str) -> str:

@@ -14,6 +14,8 @@ from profl_ray.secrecy import kept_name, masked
 from profl_ray.server.durable import write_durably
 from profl_ray.tuning.request import SweepRequest
 
+TRIALS = "trials"
+"""In a sweep's folder: the trials' run folders."""
 _FACTS = {"experiment_id", "parent_run_id", "uri", "space"}
 """What `sweep.json` holds at least."""
 

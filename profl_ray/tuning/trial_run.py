@@ -10,7 +10,8 @@ from profl_ray.config.load import flatten
 from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.fleet.driver import RunIdentity
-from profl_ray.fleet.resources import check_cluster
+from profl_ray.fleet.placing import Node
+from profl_ray.fleet.resources import check_trial
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import (
     OUTCOME_TAG,
@@ -22,12 +23,10 @@ from profl_ray.tracking import (
     find_trial_run,
 )
 from profl_ray.tuning.space import SearchSpace, trial_name
-from profl_ray.tuning.sweep_folder import Tracked
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked
 
 STORE_PATIENCE_SECONDS = 300.0
 """How long a trial that begins, goes on or ends waits for an MLflow that is away."""
-TRIALS = "trials"
-"""In a sweep's folder: the trials' run folders."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class SweepContext:
     folder: Path
     """The sweep's folder; trials keep their runs in `TRIALS` below it."""
     tracked: Tracked
-    nodes: Sequence[Mapping[str, float]] = ()
-    """Resources of each node when the sweep began, or went on."""
+    nodes: Sequence[Node] = ()
+    """The cluster's when the sweep began, or went on."""
 
     def configure(self, settings: Mapping[str, Any]) -> ExperimentConfig:
         """Return the configuration of a trial; UserError if its settings cannot be, or never find room.
@@ -49,7 +48,7 @@ class SweepContext:
         """
         trial = self.space.configure(self.config, settings)
         if self.nodes:
-            check_cluster(trial, self.nodes)
+            check_trial(trial, self.nodes)
         if trial.storage.share_rounds is not None:
             return trial
         return trial.model_copy(update={"storage": trial.storage.model_copy(update={"share_rounds": True})})

@@ -1,6 +1,6 @@
 """Tune's tuner for the trials of a sweep that have not ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ray import tune
@@ -13,11 +13,11 @@ from profl_ray.tracking import end_waiting
 from profl_ray.tuning.request import SweepRequest
 from profl_ray.tuning.search import make_scheduler, placement_group, search_algorithm
 from profl_ray.tuning.space import decode
-from profl_ray.tuning.sweep_folder import Tracked
+from profl_ray.tuning.sweep_folder import TRIALS, Tracked
 from profl_ray.tuning.sweep_trials import SweepTrials
 from profl_ray.tuning.trial import ProFLTrial
 from profl_ray.tuning.trial_notes import TrialEnd
-from profl_ray.tuning.trial_run import TRIALS, SweepContext
+from profl_ray.tuning.trial_run import SweepContext
 from profl_ray.tuning.view import SweepView
 
 MAX_TRIAL_FAILURES = 3
@@ -38,8 +38,7 @@ def make_tuner(
     """
     assert request.scheduler is not None, "the request is resolved"
     space, folder = request.space, trials.folder
-    nodes: Sequence[Mapping[str, float]] = alive_nodes()
-    context = SweepContext(config, space, folder, tracked, nodes)
+    context = SweepContext(config, space, folder, tracked, alive_nodes())
     noted, settings = trials.noted(), trials.settings()
     algorithm = search_algorithm(
         space, trials.planned, trials.notes, config.seed, trials.num_trials, request.max_concurrent

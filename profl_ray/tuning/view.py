@@ -13,6 +13,8 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from profl_ray.errors import UserError
+from profl_ray.fleet.demand import trial_shortage
+from profl_ray.fleet.waiting import Waiting
 from profl_ray.tuning.fitting import reason
 from profl_ray.tuning.space import decode, trial_name
 from profl_ray.tuning.trial import METRIC, SPENT_ROUNDS, TIME
@@ -40,17 +42,19 @@ class SweepView(Callback):
         settle: Callable[[str], bool] = lambda trial_id: True,
         note_end: Callable[[str, TrialEnd, bool], None] = lambda trial_id, end, is_told: None,
         num_ended: int = 0,
+        shortage: Callable[[], str] = trial_shortage,
     ) -> None:
         """`settle` is told the id of each trial that waited and does not go on; it returns False in vain.
 
         note_end: told how each trial ended, and whether its run tells it, too. num_ended: trials that had
-        before the sweep went on.
+        before the sweep went on. shortage: returns what trials wait for, in a line, or nothing.
         """
         self.num_trials = num_trials
         self.say = say
         self.settle = settle
         self.note_end = note_end
         self.num_ended = num_ended
+        self.waiting = Waiting(say, shortage)
         self.seen: dict[str, _Seen] = {}
         self.started = self.printed = time.monotonic()
         _latest[:] = [self]
@@ -76,6 +80,13 @@ class SweepView(Callback):
                 self._of(other).state = "waiting"
         if time.monotonic() - self.printed >= INTERVAL_SECONDS:
             self._print()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Say what trials wait for while none of them can begin."""
+        if any(trial.status == Trial.RUNNING for trial in trials):
+            self.waiting.reset()
+        else:
+            self.waiting.look()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print the end of a trial."""

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -6,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from profl_ray.cli.main import main
+from profl_ray.signals import ENDING
 
 
 def pytest_collection_modifyitems(items):
@@ -33,7 +35,7 @@ def profl_ray(monkeypatch, capsys, tmp_path):
     for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
     # What the command line sets for its own process.
-    before = dict(os.environ)
+    before, handlers = dict(os.environ), [(number, signal.getsignal(number)) for number in ENDING]
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["profl-ray", *map(str, arguments)])
@@ -49,6 +51,8 @@ def profl_ray(monkeypatch, capsys, tmp_path):
     yield run
     os.environ.clear()
     os.environ.update(before)
+    for number, handler in handlers:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from profl_ray.config import load_experiment
@@ -5,9 +7,11 @@ from profl_ray.doctor.resources import (
     PROCESS_MIB,
     gpu_findings,
     memory_findings,
+    nodes_of,
     placement_findings,
     process_needs_mib,
 )
+from profl_ray.fleet.placing import Node
 
 from .kit import MEMORY, answer
 
@@ -20,7 +24,7 @@ RAY = ("fleet.backend=ray", "fleet.num_actors=2")
 
 
 def test_a_trial_that_fits_tells_how_many_at_once():
-    (finding,) = placement_findings(config(*RAY), {"a": {"CPU": 4.0}, "b": {"CPU": 3.0}})
+    (finding,) = placement_findings(config(*RAY), [Node({"CPU": 4.0}), Node({"CPU": 3.0})])
     assert finding.level == "ok"
     assert "2 CPU for 2 client actors, there are 7 CPU: 3 trials at once" in finding.what
 
@@ -34,17 +38,30 @@ def test_a_trial_that_fits_tells_how_many_at_once():
     ],
 )
 def test_a_trial_that_never_fits_is_a_fail_with_the_key(settings, words):
-    (finding,) = placement_findings(
-        config(*settings), {"a": {"CPU": 3.0}, "b": {"CPU": 3.0}, "c": {"CPU": 3.0}}
-    )
+    (finding,) = placement_findings(config(*settings), [Node({"CPU": 3.0})] * 3)
     assert finding.level == "fail" and words in finding.what and finding.mend.startswith("fleet.")
     assert "mend" not in finding.what and ")" not in finding.mend
 
 
 def test_a_trial_that_fits_only_in_sum_is_a_fail():
-    nodes = {"a": {"CPU": 3.0}, "b": {"CPU": 3.0}}
+    nodes = [Node({"CPU": 3.0})] * 2
     (finding,) = placement_findings(config(*RAY, "fleet.cpus_per_actor=2", "fleet.driver_cpus=2"), nodes)
     assert finding.level == "fail" and "does not fit" in finding.what
+
+
+def test_what_the_jobs_own_process_holds_is_no_room_for_trials():
+    answers = [answer(cpus=4), replace(answer("b", cpus=4), held={"CPU": 1.0})]
+    (finding,) = placement_findings(config(*RAY), nodes_of(answers))
+    assert "there are 8 CPU (1 CPU of them held by the job's own process): 3 trials at once" in finding.what
+    (finding,) = placement_findings(config(*RAY, "fleet.num_actors=8"), nodes_of(answers))
+    assert finding.level == "fail" and finding.mend.startswith("fleet.num_actors=7")
+    (finding,) = memory_findings(config(*RAY), answers, 10.0, 1.0)
+    assert "enough for 3 trials at once" in finding.what
+
+
+def test_a_trial_that_reserves_nothing_is_a_fail_as_a_sweep_refuses_it():
+    (finding,) = placement_findings(config(*RAY, "fleet.cpus_per_actor=0"), [Node({"CPU": 3.0})])
+    assert finding.level == "fail" and finding.mend == "fleet.cpus_per_actor=0.1"
 
 
 def test_enough_memory_for_all_trials():

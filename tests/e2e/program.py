@@ -37,7 +37,7 @@ class Program:
         self.environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", MARK: mark}
         self.environment |= {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
 
-    def start(self, *arguments, **environment):
+    def start(self, *arguments, start_new_session=False, **environment):
         return subprocess.Popen(
             [sys.executable, "-m", "profl_ray", *map(str, arguments)],
             cwd=self.temporary,
@@ -46,6 +46,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=start_new_session,
             # In a background job of a shell SIGINT is ignored, and children would inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )

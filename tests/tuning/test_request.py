@@ -1,8 +1,9 @@
 import pytest
 
 from profl_ray.errors import UserError
+from profl_ray.fleet.placing import Node
 from profl_ray.tuning import Choice, Range, SweepRequest
-from profl_ray.tuning.request import base_config
+from profl_ray.tuning.request import base_config, check_resources
 
 from .kit import space
 
@@ -30,3 +31,14 @@ def test_a_swept_key_cannot_be_set_for_all(root, override):
     request = SweepRequest(request_of(root).space, overrides=(override,))
     with pytest.raises(UserError, match="sweeps seed, so a value for all trials has no effect"):
         base_config(request)
+
+
+def test_a_trial_that_can_never_be_had_is_refused(root):
+    request = request_of(root, {"fleet.cpus_per_actor": Choice.of(0.5, 4.0)})
+    config = base_config(request)
+    check_resources(request, config, [Node({"CPU": 4.0})])
+    with pytest.raises(UserError, match="a run needs 4 CPU, the cluster has 3 "):
+        check_resources(request, config, [Node({"CPU": 3.0})])
+    request = request_of(root, {"fleet.cpus_per_actor": Choice.of(0.5, 0.0)})
+    with pytest.raises(UserError, match="a trial must reserve something"):
+        check_resources(request, base_config(request), [Node({"CPU": 3.0})])

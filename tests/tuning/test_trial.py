@@ -7,6 +7,7 @@ import pytest
 from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import NotHere
 from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.fleet.placing import Node
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import (
     TRIAL_TAG,
@@ -58,7 +59,7 @@ def untrained(root, tmp_path, changes, num_nodes=1):
     experiment_id = prepare_store(uri, "profl-ray", root)
     parent = start_parent(uri, experiment_id, tmp_path.name, {})
     made = space(root, {"way": Choice.of("it")}, bundles={"way": {"it": changes}})
-    nodes = ({"CPU": 4.0},) * num_nodes
+    nodes = (Node({"CPU": 4.0}),) * num_nodes
     context = SweepContext(config(root), made, tmp_path, Tracked(uri, experiment_id, parent), nodes)
 
     class Alone(ProFLTrial):

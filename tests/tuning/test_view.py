@@ -104,6 +104,22 @@ def test_a_trial_that_lost_its_process_is_told_and_goes_on(watched):
     assert lines[1].startswith("  done  seed=1")
 
 
+def test_what_trials_wait_for_is_said_while_none_is_running(watched):
+    _, lines, clock = watched
+    view = SweepView(2, lines.append, shortage=lambda: "waiting for 2 CPU")
+    view.waiting._clock = lambda: clock.now
+    view.waiting.reset()
+    running, waiting = trial(1), SimpleNamespace(status="PENDING")
+    for trials in ([waiting], [running, waiting], [waiting]):
+        view.on_step_end(0, trials)
+        clock.now += 9.0
+        view.on_step_end(0, trials)
+    assert lines == [], "10 s without a running trial"
+    clock.now += 2.0
+    view.on_step_end(0, [waiting])
+    assert lines == ["waiting for 2 CPU"]
+
+
 def from_a_worker(error):
     """As Tune gets what a trial's method raised."""
     return RayTaskError("step", "Traceback ...", error)
