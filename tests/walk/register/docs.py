@@ -9,7 +9,8 @@ MLFLOW = (
     "--allowed-hosts 'mlflow:5000,localhost:5000' --workers 1",
     "Application startup complete",
 )
-MLFLOW_ANSWERS = "curl --silent --show-error --fail --retry 9 --retry-connrefused http://mlflow:5000/health"
+ANSWERS = "curl --silent --show-error --fail --retry 9 --retry-connrefused "
+"""Before an address: waits until a server that has just been started answers there."""
 """A server of its own, as getting-started's section 4 and operating.md take it for given."""
 
 _URI = "tracking.uri=http://mlflow:5000"
@@ -75,7 +76,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             "profl-ray submit --address http://head:8265 sweep freezing storage.root=/mnt/shared/runs",
             walk="a cluster",
             terminal=2,
-            given=("mkdir -p /mnt/shared", MLFLOW_ANSWERS),
+            given=("mkdir -p /mnt/shared", f"{ANSWERS} http://mlflow:5000/health"),
             # Not shortened: it is looked at, stopped and resumed by the commands of operating.md.
             until=TRAINS,
         ),
