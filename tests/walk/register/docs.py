@@ -9,9 +9,9 @@ MLFLOW = (
     "--allowed-hosts 'mlflow:5000,localhost:5000' --workers 1",
     "Application startup complete",
 )
-ANSWERS = "curl --silent --show-error --fail --retry 9 --retry-connrefused "
-"""Before an address: waits until a server that has just been started answers there."""
 """A server of its own, as getting-started's section 4 and operating.md take it for given."""
+ANSWERS = "curl --silent --show-error --fail --retry 9 --retry-connrefused"
+"""Before an address: waits until a server that has just been started answers there."""
 
 _URI = "tracking.uri=http://mlflow:5000"
 _OWN_URI = {"tracking.uri=...": _URI}
