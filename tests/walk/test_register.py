@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 import typer
 
-from profl_ray.cli.main import app
+from profl_ray.cli.app import app
 
 from .pages import NAMES, PAGES, ROOT, commands
 from .register import REGISTER, WALKS, entries

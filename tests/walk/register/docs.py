@@ -9,8 +9,9 @@ MLFLOW = (
     "--allowed-hosts 'mlflow:5000,localhost:5000' --workers 1",
     "Application startup complete",
 )
-MLFLOW_ANSWERS = "curl --silent --show-error --fail --retry 9 --retry-connrefused http://mlflow:5000/health"
 """A server of its own, as getting-started's section 4 and operating.md take it for given."""
+ANSWERS = "curl --silent --show-error --fail --retry 9 --retry-connrefused"
+"""Before an address: waits until a server that has just been started answers there."""
 
 _URI = "tracking.uri=http://mlflow:5000"
 _OWN_URI = {"tracking.uri=...": _URI}
@@ -75,7 +76,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             "profl-ray submit --address http://head:8265 sweep freezing storage.root=/mnt/shared/runs",
             walk="a cluster",
             terminal=2,
-            given=("mkdir -p /mnt/shared", MLFLOW_ANSWERS),
+            given=("mkdir -p /mnt/shared", f"{ANSWERS} http://mlflow:5000/health"),
             # Not shortened: it is looked at, stopped and resumed by the commands of operating.md.
             until=TRAINS,
         ),
@@ -127,10 +128,10 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             shows="wrote ",
         ),
         Walked(
-            "mlflow gc",
+            "mlflow gc --backend-store-uri URI --tracking-uri http://mlflow:5000",
             walk="a cluster",
             terminal=3,
-            more="--backend-store-uri sqlite:////srv/mlflow/mlflow.db",
+            fill={"URI": "sqlite:////srv/mlflow/mlflow.db"},
         ),
         Walked(
             "mlflow db upgrade URI",

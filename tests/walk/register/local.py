@@ -1,7 +1,7 @@
 """clusters/local and clusters/docker: one machine."""
 
 from ..steps import AsIn, Elsewhere, Entry, Seen, Walked
-from .docs import MLFLOW, MLFLOW_ANSWERS
+from .docs import ANSWERS, MLFLOW
 from .short import SHORT_SWEEP
 
 _UP = "Ray runtime started"
@@ -75,6 +75,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
                 "source .venv/bin/activate",
                 "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(cat /tmp/token)",
                 "mkdir /mnt/shared",
+                f"{ANSWERS} http://10.0.0.1:5000/health",
             ),
             more=SHORT_SWEEP,
             shows="succeeded",
@@ -117,7 +118,12 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
                 ),
                 MLFLOW,
             ),
-            given=("cd ../..", "source .venv/bin/activate", "mkdir /mnt/shared", MLFLOW_ANSWERS),
+            given=(
+                "cd ../..",
+                "source .venv/bin/activate",
+                "mkdir /mnt/shared",
+                f"{ANSWERS} http://mlflow:5000/health",
+            ),
         ),
         Walked(
             _SUBMIT

@@ -107,7 +107,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             "profl-ray status tracking.uri=http://MLFLOW:5000 --address http://127.0.0.1:8265",
             walk="the real job",
             terminal=2,
-            shows="1 running",
+            shows=r"partitions-[\w-]+: running; trials: 1 ",
         ),
         Elsewhere(
             f"ray job submit --address http://127.0.0.1:8265 --working-dir . -- python -m profl_ray {_SWEEP}",
