@@ -17,6 +17,8 @@ from profl_ray.training.local import train_locally
 from training.kit import make_data, make_order, make_state, make_worker
 
 SIZES = (30, 20, 19, 30, 18)
+PIECE = int(sys.argv[1])
+"""Floats of each tensor that fills the memory: what is left of the heap decides what fails."""
 errors = []
 
 
@@ -28,7 +30,7 @@ def fill_memory(model, task, images, *rest):
     try:
         with suppress(RuntimeError):
             while len(held) < 8000:
-                held.append(torch.zeros(65536))
+                held.append(torch.zeros(PIECE))
         for size in count(5):
             functional.conv2d(torch.zeros(size, 3, 9, 9), torch.zeros(size + 4, 3, 3, 3))
     except RuntimeError as error:
