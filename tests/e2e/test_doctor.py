@@ -37,7 +37,7 @@ def test_what_is_broken_is_told_with_its_mend(program, tmp_path):
 def test_an_environment_that_names_no_cluster(program):
     result = program.run("doctor", RAY_ADDRESS="http://127.0.0.1:8265")
     assert result.code == 1, result.out + result.err
-    assert result.out.startswith("fail  cluster") and "ray job submit" in result.out.splitlines()[1]
+    assert result.out.startswith("fail  cluster") and "profl-ray submit" in result.out.splitlines()[1]
 
 
 def test_mistakes_are_one_line(program):

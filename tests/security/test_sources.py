@@ -19,7 +19,7 @@ FORBIDDEN_CALLS = {
     *("yaml.unsafe_load", "yaml.full_load", "yaml.load_all", "yaml.unsafe_load_all", "yaml.full_load_all"),
 }
 PICKLES = ROOT / "profl_ray/federation/data_sets/pickles.py"
-"""CIFAR's batches, read by an unpickler that knows three names (tests/federation/data_sets)."""
+"""CIFAR's batches, read by an unpickler that knows eleven names (tests/federation/data_sets)."""
 
 
 def dangers(tree):
