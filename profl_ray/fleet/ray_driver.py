@@ -166,8 +166,7 @@ class _Follower:
         there, deadline = self.driver.status.remote(), time.monotonic() + seconds
         while not ray.wait([there], timeout=FOLLOW_SECONDS)[0]:
             self.waiting.look()
-            if self.stopped:
-                ray.kill(self.driver)
+            if self.stopped:  # Nothing has begun that could end after its round.
                 raise KeyboardInterrupt
             if time.monotonic() >= deadline:
                 why = run_shortage(self.config) or "is there memory for it?"

@@ -4,10 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from profl_ray.memory.estimate import estimate_need
+from profl_ray.memory.estimate import Work, estimate_need
 from profl_ray.memory.facts import KeptFacts
 from profl_ray.memory.need import Need
-from profl_ray.memory.trainable import Trainable
 
 
 class NeedEstimator:
@@ -16,9 +15,9 @@ class NeedEstimator:
     def __init__(self, folder: Path | None = None) -> None:
         self.facts = KeptFacts(folder)
 
-    def __call__(self, task: Trainable) -> Need:
+    def __call__(self, task: Work) -> Need:
         """Return the need of `task`."""
-        return self.facts.get(task.memory_key, lambda: asdict(estimate_need(task)), _need)
+        return self.facts.get(task.memory_key, lambda: asdict(estimate_need(task.build, task.begin)), _need)
 
 
 def _need(answer: Any) -> Need:

@@ -1,50 +1,44 @@
-"""The one estimator that gates every method: PyTorch's MemTracker over fake tensors.
+"""The one estimator that gates every method: it follows the storages of a step on tensors that hold nothing.
 
-Nothing is allocated and nothing is computed: two local steps run on tensors without storage while MemTracker
-follows every storage's life. Two, so that the optimizer's state counts.
+Nothing is allocated and nothing is computed. What the step does is its own affair: go backward, call a model
+twice, carry tangents, keep a frozen teacher beside a student, use any optimizer.
 """
 
-import torch
+from collections.abc import Callable
+from typing import Protocol
+
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from profl_ray.memory.live_bytes import follow
 from profl_ray.memory.need import Need
-from profl_ray.memory.trainable import Trainable
+
+Step = Callable[[], object]
 
 
-def estimate_need(task: Trainable) -> Need:
-    """Return the peak memory of training `task` at its batch size, float32, on any device type."""
-    # Imported here: it brings the compiler, 100 MiB that client actors do not need.
-    from torch.distributed._tools.mem_tracker import MemTracker
+class Work(Protocol):
+    """A piece of training: a sub-model with its local procedure."""
 
+    @property
+    def memory_key(self) -> str:
+        """What the need depends on, as text: equal keys have equal needs."""
+        ...
+
+    def build(self) -> nn.Module:
+        """Build the module on torch's current default device, trainable parameters marked."""
+        ...
+
+    def begin(self, model: nn.Module) -> Step:
+        """Make the optimizer and return the step, which trains `model` on one blank batch of full size."""
+        ...
+
+
+def estimate_need(build: Callable[[], nn.Module], begin: Callable[[nn.Module], Step]) -> Need:
+    """Return the peak memory of the step that `begin` returns for the model, float32, on any device type.
+
+    The step is done twice, so that an optimizer's state counts. All that it holds must be torch's tensors.
+    """
     with FakeTensorMode():
-        model = task.build()
-        _frozen_parameters_to_buffers(model)
-        optimizer = task.make_optimizer(model)
-        tracker = MemTracker()
-        tracker.track_external(*([model] if optimizer is None else [model, optimizer]))
-        with tracker:
-            for _ in range(2):
-                images = torch.empty(task.batch_size, *task.image_shape)
-                labels = torch.zeros(task.batch_size, dtype=torch.int64)
-                task.train_batch(model, optimizer, images, labels)
-                del images, labels
-                tracker.reset_mod_stats()
-        (peak,) = tracker.get_tracker_snapshot("peak").values()
-    parts = {str(getattr(kind, "value", kind)): size for kind, size in peak.items()}
-    return Need(
-        parameters_bytes=parts["Parameter"] + parts["Buffer"],
-        gradients_bytes=parts["Gradient"],
-        optimizer_bytes=parts["Optstate"],
-        activations_bytes=parts["Activation"],
-        temporaries_bytes=parts["Temp"] + parts["Other"],
-    )
-
-
-def _frozen_parameters_to_buffers(model: nn.Module) -> None:
-    """Turn frozen parameters into buffers: MemTracker hooks the gradient of every parameter it meets."""
-    for module in model.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
-            if not parameter.requires_grad:
-                delattr(module, name)
-                module.register_buffer(name, parameter.detach())
+        model = build()
+        parts = follow(model, begin(model)).at_peak
+    return Need(**{f"{name}_bytes": parts[name] for name in Need.PARTS})

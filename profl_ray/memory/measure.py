@@ -16,6 +16,17 @@ from torch.autograd.profiler import profile
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 
+def measure_step_bytes(model: nn.Module, begin: Callable[[], Callable[[], object]]) -> int:
+    """Return the peak of the step that `begin` returns, done twice: the second has an optimizer's state."""
+
+    def work() -> None:
+        step = begin()
+        step()
+        step()
+
+    return measure_peak_bytes(model, work)
+
+
 def measure_peak_bytes(model: nn.Module, work: Callable[[], object]) -> int:
     """Run `work` and return the peak bytes of tensors: those of `model`, and all that `work` allocated.
 

@@ -1,6 +1,7 @@
 """The need of a sub-model: its predicted peak training memory, split into parts."""
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 MIB = 2**20
 
@@ -9,14 +10,16 @@ MIB = 2**20
 class Need:
     """Bytes alive at the moment of the peak."""
 
+    PARTS: ClassVar = ("parameters", "gradients", "optimizer", "activations", "temporaries")
+
     parameters_bytes: int
     """Parameters and buffers, frozen ones included."""
     gradients_bytes: int
     optimizer_bytes: int
     activations_bytes: int
-    """Saved for the backward pass, and the inputs."""
+    """Saved for a backward pass."""
     temporaries_bytes: int
-    """Alive only inside an operation or the backward pass."""
+    """All else: the batch, what passes through frozen parts, what lives inside an operation or a gradient."""
 
     @property
     def total_bytes(self) -> int:

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from profl_ray.training.procedure import Procedure
-from profl_ray.training.sgd import LeanSGD, MakeSGD, Stepper
+from profl_ray.training.sgd import LeanSGD
 
 
 @dataclass(frozen=True)
 class Calibration(Procedure):
     """One pass; running statistics become the plain mean over the device's batches."""
 
-    def make_optimizer(self, model: nn.Module, sgd: MakeSGD = LeanSGD) -> None:
+    def make_optimizer(self, model: nn.Module) -> None:
         """Reset the running statistics and let them average; there is nothing to optimise."""
         for layer in model.modules():
             if isinstance(layer, nn.BatchNorm2d):
@@ -27,7 +27,7 @@ class Calibration(Procedure):
 
     @torch.no_grad()
     def train_batch(
-        self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor
+        self, model: nn.Module, optimizer: LeanSGD | None, images: Tensor, labels: Tensor
     ) -> Tensor:
         """Run the batch forward in training mode."""
         return self.loss(model, images, labels)

@@ -24,10 +24,7 @@ def flops_per_image(task: LocalTask) -> float:
         display=False, custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward}
     )
     with FakeTensorMode(), counting as counter:
-        model = task.build()
-        images = torch.empty(task.batch_size, *task.image_shape)
-        labels = torch.zeros(task.batch_size, dtype=torch.int64)
-        task.train_batch(model, task.make_optimizer(model), images, labels)
+        task.begin(task.build())()
     return counter.get_total_flops() / task.batch_size
 
 

@@ -1,6 +1,5 @@
 """One device's local training: epochs over its images, in an order of its own stream."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -46,14 +45,3 @@ def train_locally(
             loss_sum += loss.double() * len(batch)
             num_seen += len(batch)
     return float(loss_sum) / num_seen
-
-
-def probe_batches(model: nn.Module, task: LocalTask, device: torch.device) -> None:
-    """Do two local steps on blank images, for measuring what training takes; weights are lost."""
-    optimizer = task.procedure.make_optimizer(model)
-    for _ in range(2):
-        images = torch.zeros(task.batch_size, *task.image_shape, device=device)
-        images = images.contiguous(memory_format=torch.channels_last)
-        labels = torch.from_numpy(np.arange(task.batch_size) % task.num_classes).to(device)
-        task.train_batch(model, optimizer, images, labels)
-        del images, labels

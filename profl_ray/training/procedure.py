@@ -6,7 +6,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from profl_ray.training.sgd import LeanSGD, MakeSGD, Stepper
+from profl_ray.training.sgd import LeanSGD
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Procedure(ABC):
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the loss, a scalar, for images [N, C, H, W] and labels [N]."""
 
-    def make_optimizer(self, model: nn.Module, sgd: MakeSGD = LeanSGD) -> Stepper | None:
+    def make_optimizer(self, model: nn.Module) -> LeanSGD | None:
         """Return the optimizer of the parameters that require gradients; None if there is nothing to step.
 
         Another optimizer is made here, and nowhere else: what devices train with is what their memory is
-        estimated by. `sgd`: `LeanSGD` on devices, `torch_sgd` for tools that know torch's optimizers only.
+        estimated by.
         """
-        return sgd(_trained(model), self.learning_rate, self.momentum, self.weight_decay)
+        return LeanSGD(_trained(model), self.learning_rate, self.momentum, self.weight_decay)
 
     def train_batch(
-        self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor
+        self, model: nn.Module, optimizer: LeanSGD | None, images: Tensor, labels: Tensor
     ) -> Tensor:
         """Do one optimizer step and return the loss, detached."""
         assert optimizer is not None
@@ -49,15 +49,9 @@ class Procedure(ABC):
         loss = self.loss(model, images, labels)
         loss.backward()
         if self.max_gradient_norm is not None:
-            nn.utils.clip_grad_norm_(_parameters_of(optimizer), self.max_gradient_norm)
+            nn.utils.clip_grad_norm_(optimizer.parameters, self.max_gradient_norm)
         optimizer.step()
         return loss.detach()
-
-
-def _parameters_of(optimizer: Stepper) -> list[Tensor]:
-    if isinstance(optimizer, LeanSGD):
-        return optimizer.parameters
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:

@@ -5,7 +5,7 @@ imports the compiler when the first one is made, 150 MiB and a second in every c
 step in hooks for the profiler; on a device of two batches the hooks take as long as the kernel.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -49,18 +49,3 @@ class LeanSGD:
         )
         for index, momentum in zip(indices, momenta, strict=True):
             self._momenta[index] = momentum
-
-
-def torch_sgd(
-    parameters: Iterable[Tensor], learning_rate: float, momentum: float, weight_decay: float
-) -> torch.optim.SGD:
-    """Return torch's optimizer with the same numbers."""
-    return torch.optim.SGD(
-        parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=True
-    )
-
-
-Stepper = torch.optim.Optimizer | LeanSGD
-"""What a batch is stepped with: torch's where a tool asks for it, the lean one on devices."""
-MakeSGD = Callable[[Iterable[Tensor], float, float, float], Stepper]
-"""From parameters, learning rate, momentum and weight decay."""

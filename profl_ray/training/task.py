@@ -1,5 +1,6 @@
 """A local task: which sub-model a device trains, what of it may change, and by which procedure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 from profl_ray.models import Network, state_tensors
 from profl_ray.training.layout import Layout
 from profl_ray.training.procedure import Procedure
-from profl_ray.training.sgd import LeanSGD, Stepper, torch_sgd
 
 
 class ModelPlan(Protocol):
@@ -75,17 +75,25 @@ class LocalTask:
         set_training_mode(module, self.fixed_statistics)
         return module
 
-    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
-        """Return torch's optimizer of what is trained, for tools that know no other."""
-        optimizer = self.procedure.make_optimizer(model, torch_sgd)
-        assert not isinstance(optimizer, LeanSGD), "a procedure makes its SGD by what it is given"
-        return optimizer
+    def begin(
+        self,
+        model: nn.Module,
+        device: torch.device | None = None,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> Callable[[], Tensor]:
+        """Make the optimizer and return a step on one blank batch of full size, which returns its loss.
 
-    def train_batch(
-        self, model: nn.Module, optimizer: Stepper | None, images: Tensor, labels: Tensor
-    ) -> Tensor:
-        """Do one local step and return its loss, detached."""
-        return self.procedure.train_batch(model, optimizer, images, labels)
+        It is what is estimated, measured and counted. `device`: of the batch; default: torch's.
+        """
+        optimizer = self.procedure.make_optimizer(model)
+
+        def step() -> Tensor:
+            images = torch.zeros(self.batch_size, *self.image_shape, device=device)
+            images = images.contiguous(memory_format=memory_format)
+            labels = torch.arange(self.batch_size, device=device) % self.num_classes
+            return self.procedure.train_batch(model, optimizer, images, labels)
+
+        return step
 
     @property
     def moving(self) -> Layout:

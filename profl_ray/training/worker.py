@@ -3,6 +3,7 @@
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -12,12 +13,12 @@ from torch import nn
 
 from profl_ray.errors import MemoryQuotaExceeded
 from profl_ray.federation import DataSplit, ImageData
-from profl_ray.memory import is_out_of_memory, measure_peak_bytes, memory_cap
+from profl_ray.memory import is_out_of_memory, measure_step_bytes, memory_cap
 from profl_ray.models import materialise, state_tensors
 from profl_ray.training.evaluate import evaluate_images
 from profl_ray.training.features import FeatureStore
 from profl_ray.training.images import Normaliser
-from profl_ray.training.local import probe_batches, train_locally
+from profl_ray.training.local import train_locally
 from profl_ray.training.orders import (
     DeviceOrder,
     DeviceReport,
@@ -112,8 +113,9 @@ class DeviceWorker:
 
     def _measure(self, state: TaskState) -> int:
         model = self._resident(state)
-        peak = measure_peak_bytes(model, lambda: probe_batches(model, state.task, self.device))
-        del self.residents[state.task]  # The probe's steps spoilt its weights.
+        begin = partial(state.task.begin, model, self.device, torch.channels_last)
+        peak = measure_step_bytes(model, begin)
+        del self.residents[state.task]  # The steps spoilt its weights.
         return peak
 
     def _evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:

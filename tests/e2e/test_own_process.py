@@ -1,6 +1,5 @@
 """What a job's own process holds is no room for its actors: sweep and doctor say so, in the same words."""
 
-import shlex
 import subprocess
 import sys
 
@@ -17,12 +16,11 @@ def test_a_sweep_that_needs_the_cpu_of_the_jobs_own_process_is_refused_at_once(t
         f"{ours} doctor digits_tiny {settings}; {ours} compare digits_tiny --strategies profl {settings}"
     )
     # Plain `ray job submit`: what it is told to reserve is not known to us from the command line.
-    command = [program("ray"), "job", "submit", "--entrypoint-num-cpus", "1", "--"]
     with LocalHead(num_cpus=2) as head:
-        environment = head.client_environment() | {"PYTHONPATH": str(ROOT)}
+        command = [*program("ray"), "job", "submit", "--address", head.address, "--entrypoint-num-cpus", "1"]
         result = subprocess.run(
-            [*command, *shlex.split(f"env PYTHONPATH={ROOT} sh -c"), commands],
-            env=environment | {"RAY_ADDRESS": head.address},
+            [*command, "--", "env", f"PYTHONPATH={ROOT}", "sh", "-c", commands],
+            env=head.client_environment(),
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -29,7 +29,9 @@ def estimated(monkeypatch: pytest.MonkeyPatch) -> list:
     """Return the list of tasks that were estimated anew."""
     tasks: list = []
 
-    def count(task) -> Need:
+    def count(build, begin) -> Need:
+        task = build.__self__
+        assert begin.__self__ is task
         tasks.append(task)
         return told(task)
 
@@ -44,7 +46,7 @@ def test_in_memory_each_signature_once(estimated: list, make_task: MakeTask) -> 
 
 
 def test_what_is_kept_is_what_the_estimator_says(make_task: MakeTask, tmp_path: Path) -> None:
-    need = estimate_need(make_task())
+    need = estimate_need(make_task().build, make_task().begin)
     assert NeedEstimator(tmp_path)(make_task()) == NeedEstimator(tmp_path)(make_task()) == need
 
 

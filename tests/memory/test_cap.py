@@ -68,9 +68,9 @@ def test_training_beyond_the_cap_fails_and_can_go_on_afterwards(make_task: MakeT
     images, labels = torch.zeros(512, 3, 32, 32), torch.zeros(512, dtype=torch.int64)
     optimizer = task.procedure.make_optimizer(model)
     with pytest.raises(RuntimeError) as caught, memory_cap(48, CPU):
-        task.train_batch(model, optimizer, images, labels)
+        task.procedure.train_batch(model, optimizer, images, labels)
     assert is_out_of_memory(caught.value)
-    loss = small.train_batch(model, optimizer, images[:2], labels[:2])
+    loss = small.procedure.train_batch(model, optimizer, images[:2], labels[:2])
     assert torch.isfinite(loss)
 
 

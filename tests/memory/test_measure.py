@@ -1,13 +1,14 @@
 """The measured peak: exact on plain tensors, within the stated error of the prediction on real training."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from profl_ray.memory import MIB, Demand, estimate_need, measure_peak_bytes
+from profl_ray.memory import MIB, Demand, estimate_need, measure_peak_bytes, measure_step_bytes
 from profl_ray.memory.need import SMALLEST_ERROR_MIB, STATED_ERROR
 from profl_ray.strategies.base import initial_state
-from profl_ray.training.local import probe_batches
 from profl_ray.training.task import LocalTask
 
 from .conftest import MakeTask
@@ -72,8 +73,8 @@ def test_prediction_holds(name: str, width: float, block: int | None, make_task:
     """The peak is beyond the prediction by the stated error at most, and the prediction is not idle."""
     task = make_task(name, block, width=width, size=32, batch_size=16)
     model = real_model(task)
-    need_mib = estimate_need(task).mib
-    peak_mib = measure_peak_bytes(model, lambda: probe_batches(model, task, CPU)) / MIB
+    need_mib = estimate_need(task.build, task.begin).mib
+    peak_mib = measure_step_bytes(model, partial(task.begin, model, CPU, torch.channels_last)) / MIB
     assert peak_mib <= need_mib * (1 + STATED_ERROR) + SMALLEST_ERROR_MIB
     assert peak_mib >= need_mib * (1 - STATED_ERROR)
     assert Demand(need_mib, peak_mib).refusal(need_mib) == ""
@@ -84,5 +85,5 @@ def test_measuring_again_gives_the_same(make_task: MakeTask) -> None:
     peaks = []
     for _ in range(2):
         model = real_model(task)
-        peaks.append(measure_peak_bytes(model, lambda model=model: probe_batches(model, task, CPU)))
+        peaks.append(measure_step_bytes(model, partial(task.begin, model, CPU, torch.channels_last)))
     assert peaks[0] == peaks[1]

@@ -84,8 +84,7 @@ def test_schedule_of_variants(num_blocks: int, options: dict, steps: str) -> Non
 def trained_modules(task) -> set[str]:
     """Return the modules of the parameters that the optimizer is really given: `units.2`, `head`."""
     model = task.build()
-    optimizer = task.make_optimizer(model)
-    given = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    given = {id(p) for p in task.procedure.make_optimizer(model).parameters}
     names = [name for name, parameter in model.named_parameters() if id(parameter) in given]
     assert all(p.requires_grad == (id(p) in given) for p in model.parameters())
     return {
@@ -137,7 +136,7 @@ def test_calibration_trains_nothing_and_needs_no_optimizer() -> None:
     step, task = profl.schedule()[0]
     model = task.build()
     assert step == Step("calibrate") and len(model.units) == 3
-    assert task.make_optimizer(model) is None
+    assert task.procedure.make_optimizer(model) is None
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert all(name.endswith(("running_mean", "running_var")) for name in task.moving.names)
     assert len(task.moving.names) == 6

@@ -35,16 +35,14 @@ def test_a_frozen_prefix_costs_its_forward_pass_alone() -> None:
 
 
 def test_gradients_of_convolutions_per_channel_count_like_their_forward_passes() -> None:
-    def depthwise(images, labels):
+    def depthwise(images):
         layer = torch.nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
         return layer(images).mean()
 
     fake = SimpleNamespace(
         batch_size=4,
-        image_shape=(8, 6, 6),
         build=torch.nn.Identity,
-        make_optimizer=lambda model: None,
-        train_batch=lambda model, optimizer, images, labels: depthwise(images, labels).backward(),
+        begin=lambda model: lambda: depthwise(torch.zeros(4, 8, 6, 6)).backward(),
     )
     forward = 2 * 6 * 6 * 8 * 9
     # The images need no gradient.

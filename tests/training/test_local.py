@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from profl_ray.models import initialise, state_tensors
-from profl_ray.training.local import probe_batches, train_locally
+from profl_ray.training.local import train_locally
 from profl_ray.training.procedure import Procedure
 from profl_ray.training.supervised import Supervised
 
@@ -74,7 +74,7 @@ class Recording(Procedure):
     losses: list[float]
     batches: list[list[int]]
 
-    def make_optimizer(self, model, sgd=None):
+    def make_optimizer(self, model):
         return None
 
     def loss(self, model, images, labels):
@@ -136,9 +136,10 @@ def test_learning_rate_zero_moves_no_parameter():
     assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
 
 
-def test_the_probe_runs_two_full_batches():
+def test_a_blank_step_is_one_full_batch():
     procedure = Recording(7, 8, 0.1, 0.0, 0.0)
     object.__setattr__(procedure, "losses", [0.0] * 9)
     object.__setattr__(procedure, "batches", [])
-    probe_batches(make_model(), replace(TASK, procedure=procedure), torch.device("cpu"))
-    assert [len(batch) for batch in procedure.batches] == [8, 8]
+    step = replace(TASK, procedure=procedure).begin(make_model(), memory_format=torch.channels_last)
+    assert float(step()) == 0.0
+    assert [len(batch) for batch in procedure.batches] == [8]

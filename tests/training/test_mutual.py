@@ -121,7 +121,7 @@ def test_a_batch_trains_every_exit() -> None:
     initialise(model, 0)
     images = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    optimizer = TASK.make_optimizer(model)
+    optimizer = TASK.procedure.make_optimizer(model)
     for _ in range(2):
-        TASK.train_batch(model, optimizer, images, LABELS)
+        TASK.procedure.train_batch(model, optimizer, images, LABELS)
     assert all(not torch.equal(value, before[name]) for name, value in model.named_parameters())

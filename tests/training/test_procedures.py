@@ -8,7 +8,6 @@ from torch.nn import functional
 from profl_ray.models import DistillationPlan, initialise, state_tensors
 from profl_ray.training import Calibration, Distillation, LocalTask
 from profl_ray.training.local import train_locally
-from profl_ray.training.sgd import LeanSGD, torch_sgd
 
 from .kit import NETWORK, SUPERVISED, TASK
 
@@ -26,8 +25,7 @@ def make_model(task):
 
 
 @pytest.mark.parametrize("max_norm", [None, 0.1])
-@pytest.mark.parametrize("sgd", [LeanSGD, torch_sgd])
-def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(sgd, max_norm):
+def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(max_norm):
     procedure = replace(SUPERVISED, weight_decay=0.3, max_gradient_norm=max_norm)
     model, reference = make_model(TASK), make_model(TASK)
     images, labels = make_images(8)
@@ -39,7 +37,7 @@ def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(sgd, max_norm):
         assert norm > max_norm, "or nothing would be clipped"
         for gradient in gradients:
             gradient *= max_norm / norm
-    trained = procedure.train_batch(model, procedure.make_optimizer(model, sgd), images, labels)
+    trained = procedure.train_batch(model, procedure.make_optimizer(model), images, labels)
     assert not trained.requires_grad
     torch.testing.assert_close(trained, loss.detach())
     for (name, ours), theirs in zip(model.named_parameters(), reference.parameters(), strict=True):
@@ -63,12 +61,9 @@ def test_momentum_reaches_the_second_step():
     assert not torch.allclose(*weights)
 
 
-def test_both_optimizers_hold_only_what_is_trained():
+def test_the_optimizer_holds_only_what_is_trained():
     model = make_model(TASK)
-    groups = TASK.make_optimizer(model).param_groups
-    lean = TASK.procedure.make_optimizer(model)
-    ours = {id(parameter) for group in groups for parameter in group["params"]}
-    assert ours == {id(parameter) for parameter in lean.parameters}
+    ours = {id(parameter) for parameter in TASK.procedure.make_optimizer(model).parameters}
     assert ours == {id(value) for name, value in model.named_parameters() if name.startswith(TASK.trainable)}
 
 
@@ -129,7 +124,7 @@ def test_calibration_gives_plain_means_of_batch_statistics(num_images):
 def test_a_calibrating_device_sends_statistics_only():
     task = replace(TASK, procedure=Calibration(1, 8, 0.0, 0.0, 0.0), trainable=())
     assert task.moving.names and all("running_" in name for name in task.moving.names)
-    assert task.make_optimizer(make_model(task)) is None
+    assert task.procedure.make_optimizer(make_model(task)) is None
 
 
 def test_moving_and_frozen_are_the_whole_state():
