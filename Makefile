@@ -30,7 +30,7 @@ test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast 
 test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minutes
 	@$(FAST_TESTS)
 
-walk: $(VENV)/.installed-dev ## type the commands of README and docs/ as they stand there, on a fresh machine: about 10 minutes
+walk: $(VENV)/.installed-dev ## type the commands of README and docs/ as they stand there, on a fresh machine: 22 minutes on two busy cores
 	@$(RUN) -m pytest tests/walk
 
 faults: $(VENV)/.installed-dev ## kill, freeze and fill for real, and compare the weights: about 12 minutes

@@ -77,10 +77,15 @@ class Walker:
 
     def _start_beside(self, step: Step, words: str, until: str) -> None:
         number = -1 - len([number for number in self._terminals if number < 0])
+        # How it ends is not the page's: `ray start` says 1 after Ctrl-C, or 0.
+        beside = Step(
+            step.command._replace(text=words),
+            replace(step.entry, terminal=number, until=until, seconds=_GIVEN_SECONDS, ends=(0, 1)),
+        )
         terminal = self._terminal(number)
         terminal.type(words)
-        self._await(step._replace(entry=replace(step.entry, terminal=number, until=until)), words, 0)
-        self._running[number] = step
+        self._await(beside, words, 0)
+        self._running[number] = beside
 
     def _await(self, step: Step, words: str, begun: int) -> None:
         terminal = self._terminal(step.entry.terminal)
