@@ -34,6 +34,14 @@ PATHS = (
     "RAY_AUTH_TOKEN_PATH",
     "RAY_TMPDIR",
     "TMPDIR",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "CURL_CA_BUNDLE",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "MPLCONFIGDIR",
+    "PGPASSFILE",
+    "PGSSLROOTCERT",
     "RAY_TLS_CA_CERT",
     "RAY_TLS_SERVER_CERT",
     "RAY_TLS_SERVER_KEY",
@@ -44,7 +52,6 @@ PATHS = (
     "SSL_CERT_FILE",
 )
 """Variables that name a file or a folder; trials and jobs work in folders of their own."""
-SQLITE = "sqlite:///"
 LONGEST_TMPDIR_BYTES = 107 - len("/pymp-12345678/listener-12345678")
 """Ray's dashboard lets Python make sockets there, whose paths may have 107 bytes."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -107,10 +114,13 @@ def token_words() -> str:
 
 def keep_loopback_off_proxies(environment: MutableMapping[str, str]) -> None:
     """Add this machine's own addresses to what is asked without a proxy."""
-    for name in ("no_proxy", "NO_PROXY"):
-        there = [word for word in environment.get(name, "").split(",") if word]
-        if "*" not in there:
-            environment[name] = ",".join([*there, *(host for host in LOOPBACK if host not in there)])
+    # Most programs look at the first that is there; so both say the same.
+    there = [
+        word for word in (environment.get("no_proxy") or environment.get("NO_PROXY", "")).split(",") if word
+    ]
+    if "*" not in there:
+        there += [host for host in LOOPBACK if host not in there]
+    environment["no_proxy"] = environment["NO_PROXY"] = ",".join(there)
 
 
 def short_temporary(environment: MutableMapping[str, str], short: str = "/tmp") -> None:
@@ -133,9 +143,6 @@ def _make_paths_absolute(environment: MutableMapping[str, str]) -> None:
     for name in PATHS:
         if environment.get(name):
             environment[name] = _absolute(environment[name])
-    uri = environment.get("MLFLOW_TRACKING_URI", "")
-    if uri.startswith(SQLITE):
-        environment["MLFLOW_TRACKING_URI"] = SQLITE + _absolute(uri.removeprefix(SQLITE))
 
 
 def _names_token() -> bool:

@@ -19,6 +19,10 @@ class NotHere(UserError):
     """What this machine lacks, such as a data set's files: another one may have it, or this one later."""
 
 
+class NoRoom(UserError):
+    """What the nodes of today can never hold; others, or more of them, may."""
+
+
 class NothingLearnt(UserError):
     """A setting with which a step merged no update; it would again."""
 

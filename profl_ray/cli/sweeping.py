@@ -38,6 +38,10 @@ def carry_out(request: "SweepRequest", resume: str | None, json: bool) -> None:
     show(outcome)
     if json:
         print_json(as_json(outcome))
+    if outcome.refusal and outcome.best_accuracy is None:
+        raise UserError(
+            f"none of the {outcome.num_trials} trials could be trained; the first: {outcome.refusal}"
+        )
     if outcome.num_failed:
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ from profl_ray.config.federation import FederationConfig
 from profl_ray.config.learning import FreezingConfig, ModelConfig, TrainingConfig
 from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
 from profl_ray.config.strategy import StrategyConfig
+from profl_ray.errors import UserError
 
 RECIPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$"
 
@@ -57,4 +58,7 @@ class ExperimentConfig(Section):
 
 
 def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.expanduser().absolute()
+    try:
+        return None if path is None else path.expanduser().absolute()
+    except RuntimeError:
+        raise UserError(f"{path}: this machine knows no such user") from None

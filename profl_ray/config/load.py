@@ -121,7 +121,7 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
     names = recipe_names()
     if recipe in names:
         path, label = RECIPES_FOLDER / f"{recipe}.yaml", f"in recipe {recipe}"
-    elif recipe.endswith((".yaml", ".yml")):
+    elif recipe.lower().endswith((".yaml", ".yml")):
         path, label = folder / recipe, f"in {show(recipe)}"
     else:
         raise UserError(f"{unknown_name('recipe', recipe, names)}; or give the path of a .yaml file")

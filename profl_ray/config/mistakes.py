@@ -35,6 +35,8 @@ def layer_problems(tree: Mapping[Any, Any], label: str, prefix: str = "") -> Ite
                 is_path and value == ""
             ):
                 yield _line(key, value, f"must be {allowed_words(leaf)}", label)
+            elif any(isinstance(item, str) and "\0" in item for item in items):
+                yield _line(key, value, "must not hold the character NUL", label)
             elif any(isinstance(item, int) and item.bit_length() > 64 for item in items):
                 yield _line(key, value, "must be an integer of at most 64 bits", label)
 

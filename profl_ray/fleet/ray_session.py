@@ -141,8 +141,10 @@ def _knock(address: str) -> None:
     if not (host and port.isdecimal()):
         return
     socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS / 2).close()
-    if os.environ.get("RAY_USE_TLS", "0") != "1":
-        with grpc.insecure_channel(f"{host}:{port}") as channel:
+    if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):
+        # Ray asks without a proxy, too.
+        options = [("grpc.enable_http_proxy", 0)]
+        with grpc.insecure_channel(f"{host}:{port}", options=options) as channel:
             try:
                 grpc.channel_ready_future(channel).result(timeout=KNOCK_SECONDS)
             except grpc.FutureTimeoutError:

@@ -6,7 +6,7 @@ One check for all that ask: `run`, `sweep`, `compare`, `demo`, `doctor`.
 from collections.abc import Sequence
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.errors import UserError
+from profl_ray.errors import NoRoom, UserError
 from profl_ray.fleet.own_job import held_by_own_job
 from profl_ray.fleet.placing import UNITS, Node, Trial, most_clients, rooms, units
 from profl_ray.fleet.refusal import refusal
@@ -64,7 +64,7 @@ def check_cluster(config: ExperimentConfig, nodes: Sequence[Node]) -> None:
     number = most_clients(trial, rooms(nodes))
     if number < trial.num_clients:
         what, mend = refusal(trial, nodes, number, config.fleet.actor_per_device)
-        raise UserError(f"{what} (mend: {mend})")
+        raise NoRoom(f"{what} (mend: {mend})")
 
 
 def _check_parts(config: ExperimentConfig) -> None:

@@ -101,7 +101,9 @@ def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
             f"tracking.uri={uri}: a job starts in another folder than yours; use sqlite:////absolute/path"
         )
     for word in (*command[1:2], *_values_of("--recipe", command)):
-        if word.endswith((".yaml", ".yml")) and (word.startswith(("/", "~")) or ".." in Path(word).parts):
+        if word.lower().endswith((".yaml", ".yml")) and (
+            word.startswith(("/", "~")) or ".." in Path(word).parts
+        ):
             raise UserError(
                 f"{word}: a job sees only the working folder that goes with it; give a path inside it"
             )

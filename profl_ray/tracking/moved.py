@@ -55,8 +55,16 @@ def _foreign(connection: sqlite3.Connection, here: Path) -> list[str]:
     return [
         location
         for location, place in places.items()
-        if place is not None and place.name == ARTIFACTS and not _same(place, here)
+        if place is not None
+        and place.name == ARTIFACTS
+        and not _same(place, here)
+        and _was_left(place.parent)
     ]
+
+
+def _was_left(root: Path) -> bool:
+    """Whether a storage root is gone, or has a store of its own: it was moved, or copied."""
+    return not root.exists() or (root / DEFAULT_FILE).exists()
 
 
 def _adopt(connection: sqlite3.Connection, location: str, here: Path) -> int:

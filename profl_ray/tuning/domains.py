@@ -58,6 +58,8 @@ def _bundle_problem(space: SearchSpace, name: str, domain: Choice | Range) -> st
 def _problem(key: str, domain: Choice | Range) -> str:
     if key not in config_schema().leaves:
         return not_a_leaf(key, None, "")
+    if not isinstance(domain, Choice | Range) or not isinstance(getattr(domain, "values", ()), tuple):
+        return f"{key} is {show(repr(domain))} (allowed: Choice.of(...), Range(low, high))"
     if isinstance(domain, Choice):
         if not domain.values:
             return f"{key} is a choice of nothing (allowed: one value or more)"

@@ -99,13 +99,21 @@ def trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[Exper
 def check_resources(
     request: SweepRequest, config: ExperimentConfig, nodes: Sequence[Node] | None = None
 ) -> None:
-    """Raise UserError if the nodes (None: the connected cluster's) can never hold some trial of a grid.
+    """Raise UserError if the nodes (None: the connected cluster's) can never hold any trial of a grid.
 
-    Of other searches: what the trials start from; settings that are drawn later and find no room are n/a.
+    Of other searches: what the trials start from. Other settings that find no room are n/a.
     """
     present = alive_nodes() if nodes is None else nodes
+    first: UserError | None = None
     for trial in trial_configs(request, config):
-        check_trial(trial, present)
+        try:
+            check_trial(trial, present)
+        except UserError as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first
 
 
 def check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
@@ -136,7 +144,9 @@ def _candidates(request: SweepRequest, config: ExperimentConfig) -> Iterator[Exp
     yield from trial_configs(request, config)
     space = request.space
     if (request.search or space.search) != "grid":
-        for settings in planned_settings(space, "random", NUM_DRAWN, config.seed) or ():
+        # Those of a random search; Optuna's are not known beforehand.
+        num_drawn = request.num_trials if (request.search or space.search) == "random" else NUM_DRAWN
+        for settings in planned_settings(space, "random", num_drawn, config.seed) or ():
             with suppress(UserError):
                 yield space.configure(config, settings)
 

@@ -117,10 +117,6 @@ def _play(
     }
     with held():
         _end_parent(tracked, name, "FAILED" if outcome.num_failed else "FINISHED", say, summary, best_tags)
-    if outcome.refusal and outcome.best_accuracy is None:
-        raise UserError(
-            f"none of the {outcome.num_trials} trials could be trained; the first: {outcome.refusal}"
-        )
     return outcome
 
 

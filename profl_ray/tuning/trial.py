@@ -7,7 +7,7 @@ from typing import Any
 
 from ray import tune
 
-from profl_ray.errors import NotHere, NothingLearnt, UserError
+from profl_ray.errors import NoRoom, NotHere, NothingLearnt, UserError
 from profl_ray.fleet.driver import Driver, check_runnable
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
@@ -72,7 +72,8 @@ class ProFLTrial(tune.Trainable):
                 context.track_untrained(self.trial_id, self.settings, error, "FAILED")
                 return _untrained(failure=str(error), final=False)
             context.track_untrained(self.trial_id, self.settings, error, "FINISHED")
-            return _untrained(refusal=str(error))
+            # A larger cluster may hold it: tried again by a sweep that is resumed there.
+            return _untrained(refusal=str(error), final=not isinstance(error, NoRoom))
         self.driver = Driver(experiment, context.identity(self.trial_id, self.settings), runnable)
         for record in self.driver.records:
             self._note(record)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
+from profl_ray.config.places import may_differ
 from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.fleet.driver import RunIdentity
@@ -64,7 +65,7 @@ class SweepContext:
             return
         begun, now = flatten(run.config()), flatten(config)
         for key in self.space.expand(settings):
-            if begun[key] != now[key] and not key.startswith("fleet."):
+            if begun[key] != now[key] and not may_differ(key):
                 raise UserError(f"{run.path} holds a run with {key}={begun[key]}, not {key}={now[key]}")
 
     def identity(self, trial_id: str, settings: Mapping[str, Any]) -> RunIdentity:

@@ -114,3 +114,9 @@ def test_a_grid_of_which_none_goes_together_is_a_mistake(tmp_path):
         base_config(SweepRequest(space(tmp_path, {"model.partition": Choice.of([3, 3], [1])})))
     request = SweepRequest(replace(space(tmp_path, pairs), search="random"))
     base_config(request)  # Who knows what is drawn.
+
+
+@pytest.mark.parametrize("domain", [[1, 2], 3, Choice(1), None])  # type: ignore[arg-type]
+def test_what_is_no_domain_is_told(domain):
+    with pytest.raises(UserError, match=r"seed is .* \(allowed: Choice.of\(...\), Range\(low, high\)\)"):
+        check_space(space("x", {"seed": domain}))
