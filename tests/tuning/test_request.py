@@ -33,12 +33,13 @@ def test_a_swept_key_cannot_be_set_for_all(root, override):
         base_config(request)
 
 
-def test_a_trial_that_can_never_be_had_is_refused(root):
-    request = request_of(root, {"fleet.cpus_per_actor": Choice.of(0.5, 4.0)})
+def test_trials_that_can_never_be_had_are_refused(root):
+    """Where some can, the others are n/a."""
+    request = request_of(root, {"fleet.cpus_per_actor": Choice.of(4.0, 0.5)})
     config = base_config(request)
-    check_resources(request, config, [Node({"CPU": 4.0})])
-    with pytest.raises(UserError, match="a run needs 4 CPU, the cluster has 3 "):
-        check_resources(request, config, [Node({"CPU": 3.0})])
-    request = request_of(root, {"fleet.cpus_per_actor": Choice.of(0.5, 0.0)})
+    check_resources(request, config, [Node({"CPU": 3.0})])
+    with pytest.raises(UserError, match=r"a run needs 4 CPU, the cluster has 0\.2 "):
+        check_resources(request, config, [Node({"CPU": 0.2})])
+    request = request_of(root, {"fleet.cpus_per_actor": Choice.of(0.0)})
     with pytest.raises(UserError, match="a trial must reserve something"):
         check_resources(request, base_config(request), [Node({"CPU": 3.0})])
