@@ -257,7 +257,7 @@ def contestants(case: Case) -> Iterator[tuple[str, Case, Callable[[Case], Any]]]
 
 @contextmanager
 def told(name: str) -> Iterator[None]:
-    """Say what did not work, and go on: the others are still worth knowing."""
+    """Say what did not work, and continue: the others are still worth knowing."""
     try:
         yield
     except (RuntimeError, ValueError) as error:

@@ -71,7 +71,7 @@ def judged(front: Trajectory, score: ScoreOf) -> Score:
 def halve(
     trials: Sequence[Trajectory], score: ScoreOf, factors: Sequence[int]
 ) -> tuple[Sequence[Trajectory], set[tuple[int, int]]]:
-    """Return the trials that are kept to the end, and all rounds that anybody trains."""
+    """Return the trials that are kept to the end, and all rounds that any trial trains."""
     trained: set[tuple[int, int]] = set()
     for number in range(len(fronts(trials[0]))):
         walked = [fronts(trial)[number] for trial in trials]

@@ -28,7 +28,7 @@ NOT_AVAILABLE = "n/a, 0 %"
 
 @dataclass(frozen=True)
 class StepNeeds:
-    """A step of a method: what its tasks need, dearest first; the share of devices that can afford one."""
+    """A step of a method: what its tasks need, costliest first; the share of devices that can afford one."""
 
     name: str
     needs_mib: tuple[float, ...]
@@ -129,7 +129,7 @@ def reduction_table(estimate: NeedEstimator) -> Iterator[str]:
 
 
 def _reduction(network: Network, config: ExperimentConfig, estimate: NeedEstimator) -> float:
-    """Return the reduction by the dearest growing step, which is the dearest of all."""
+    """Return the reduction by the costliest growing step, which is the costliest of all."""
     unlimited = np.full(NUM_DEVICES, np.inf)
     strategy = make_strategy(StrategyContext(network, config, estimate, unlimited))
     grow = [task for step, task in strategy.schedule() if step.stage == "grow"]

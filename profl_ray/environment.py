@@ -1,4 +1,4 @@
-"""The environment of a process, made right once: before Ray is imported, before anybody changes the folder.
+"""The environment of a process, made right once: before Ray is imported, before anything changes the folder.
 
 Ray reads its variables when it is first imported and its token when it first needs one, wherever that
 happens; so nothing of it is set at the place of use. `prepare_environment` is the one door: a command calls
@@ -65,7 +65,7 @@ _own_token = secrets.token_hex(32)
 
 
 def on_cluster() -> bool:
-    """Whether this process belongs to a Ray cluster that somebody else started."""
+    """Whether this process belongs to a Ray cluster that someone else started."""
     return bool(os.environ.get("RAY_JOB_ID")) or os.environ.get("RAY_ADDRESS", "") not in ("", "local")
 
 
@@ -152,7 +152,7 @@ def _names_token() -> bool:
 def _absolute(path: str) -> str:
     try:
         return str(Path(path).expanduser().absolute())
-    except RuntimeError:  # `~somebody` whom this machine does not know: told where the path is used
+    except RuntimeError:  # `~name` of a user whom this machine does not know: told where the path is used
         return str(Path(path).absolute())
 
 

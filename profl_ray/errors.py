@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and the words that help to mend them."""
+"""Errors that a user can fix, and the words that help to fix them."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

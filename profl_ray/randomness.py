@@ -1,6 +1,6 @@
 """Named random streams: every draw comes from the root seed and the name of its purpose.
 
-Nobody touches a global generator. A stream is a pure function of (seed, *name), so a resumed run, or one
+No code touches a global generator. A stream is a pure function of (seed, *name), so a resumed run, or one
 with another number of actors, draws the same numbers.
 """
 

@@ -64,7 +64,7 @@ def hear_until_exit() -> None:
 
 
 def was_interrupted() -> bool:
-    """Whether a signal that nobody else heard asked for the end: other errors may have come of it."""
+    """Whether a signal that nothing else handled asked for the end: other errors may have come of it."""
     return _heard.interrupted
 
 

@@ -57,7 +57,7 @@ def test_a_token_at_home_is_sent(prepared, home):
 
 
 @pytest.mark.parametrize("variables", [{}, {"RAY_ADDRESS": "local"}, {"RAY_AUTH_TOKEN_PATH": "nowhere"}])
-def test_a_ray_of_our_own_gets_a_token_that_nobody_knows(prepared, home, variables):
+def test_a_ray_of_our_own_gets_a_token_that_no_one_else_knows(prepared, home, variables):
     first, second = prepared(**variables), prepared(**variables)
     assert first["RAY_AUTH_MODE"] == "token" and len(first["RAY_AUTH_TOKEN"]) == 64
     assert first["RAY_AUTH_TOKEN"] != second["RAY_AUTH_TOKEN"]

@@ -60,7 +60,7 @@ def load_unpadded(config: DataConfig) -> ImageData:
 
 
 def configure(workload: Workload, root: Path, **more: Any) -> ExperimentConfig:
-    """Return the workload as an experiment: FedAvg for everybody, evaluated and saved at the end only."""
+    """Return the workload as an experiment: FedAvg for all devices, evaluated and saved at the end only."""
     settings = {
         "seed": workload.seed,
         "data.name": "fashion_mnist",

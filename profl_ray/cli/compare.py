@@ -24,7 +24,7 @@ def compare(
     seeds: Annotated[str, typer.Option(help="Root seeds, with commas between.")] = "42",
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at the same time.")] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="SWEEP", help="Go on with a comparison that was interrupted.")
+        str | None, typer.Option(metavar="SWEEP", help="Resume a comparison that was interrupted.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -42,7 +42,7 @@ def compare(
     space = comparison(recipe, methods, [_seed(word) for word in seeds.split(",")], overrides or ())
     request = SweepRequest(
         space=space,
-        overrides=space.overrides,  # The user's own, so that one that goes on minds them.
+        overrides=space.overrides,  # The user's own, so that a resumed one heeds them.
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )

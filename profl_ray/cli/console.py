@@ -95,7 +95,7 @@ class RunView:
             )
         else:
             self.console.print(
-                f"stopped before the end of the schedule; go on with --resume {summary['run_id']}"
+                f"stopped before the end of the schedule; resume with --resume {summary['run_id']}"
             )
         for notice in summary["notices"]:
             self.console.print(f"note: {notice}", soft_wrap=True)

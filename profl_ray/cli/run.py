@@ -21,7 +21,7 @@ def run(
     overrides: Overrides = None,
     json: Json = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN_ID", help="Go on with a run that was interrupted.")
+        str | None, typer.Option(metavar="RUN_ID", help="Resume a run that was interrupted.")
     ] = None,
 ) -> None:
     """Train one experiment and track it in MLflow.

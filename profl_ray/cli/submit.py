@@ -39,7 +39,8 @@ def submit(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job.")] = False,
     stop_on_interrupt: Annotated[
-        bool, typer.Option("--stop-on-interrupt", help="Ctrl-C stops the job, too; else it goes on.")
+        bool,
+        typer.Option("--stop-on-interrupt", help="Ctrl-C stops the job, too; otherwise it keeps running."),
     ] = False,
     follow: Annotated[
         str | None, typer.Option(metavar="JOB", help="Send nothing: follow a job that was sent before.")
@@ -91,7 +92,7 @@ def _follow(jobs: "Jobs", job: str, stop_on_interrupt: bool) -> int:
                 _stop(jobs, job)
         else:
             again = f"profl-ray submit --address {jobs.address}"
-            _say(f"job {job} goes on; follow it with: {again} --follow {job}")
+            _say(f"job {job} keeps running; follow it with: {again} --follow {job}")
             _say(f"stop it with: {again} --stop {job}")
         return 130
     _say(f"job {job}: {jobs.status(job).lower()}, exit code {code}")

@@ -47,7 +47,7 @@ def sweep(
     ] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at the same time.")] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="SWEEP", help="Go on with a sweep that was interrupted.")
+        str | None, typer.Option(metavar="SWEEP", help="Resume a sweep that was interrupted.")
     ] = None,
     json: Json = False,
 ) -> None:

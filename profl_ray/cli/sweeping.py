@@ -21,7 +21,7 @@ DESCRIPTION_TAG = "mlflow.note.content"
 
 
 def carry_out(request: "SweepRequest", resume: str | None, json: bool) -> None:
-    """Run a sweep, or go on with the one named `resume`, and show what came of it.
+    """Run a sweep, or resume the one named `resume`, and show what came of it.
 
     Raises UserError for what cannot be swept, typer.Exit with code 1 if a trial failed.
     """

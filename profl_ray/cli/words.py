@@ -44,7 +44,7 @@ def protect_output() -> None:
     Lines are written at once, as into a job's log; characters that the output's encoding lacks are escaped.
     What captures them already, as a test does, is left alone.
     """
-    # Closed when we were started: the next file would get the number, and be written into by everybody.
+    # Closed when we were started: the next file would get the number, and be written into by all.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
@@ -85,13 +85,13 @@ def deliver(text: str) -> None:
 
 
 def undelivered() -> str:
-    """Return why a result could not be written to standard output; empty: it was, or nobody wants it."""
+    """Return why a result could not be written to standard output; empty: it was, or there is no reader."""
     output = _output()
     return "" if output is None else output.undelivered
 
 
 def reader_has_left() -> bool:
-    """Whether nobody reads standard output any more."""
+    """Whether standard output has no reader any more."""
     output = _output()
     return output is not None and output.lost is not None and output.lost.errno == errno.EPIPE
 

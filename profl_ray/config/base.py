@@ -8,7 +8,7 @@ Count = Annotated[int, Field(gt=0, le=10_000_000)]
 """A number of things. Bounded, so that a slip of the keyboard is a message and not a full memory."""
 
 Seconds = Annotated[float, Field(gt=0, le=10_000_000)]
-"""A time that somebody waits, at most some months."""
+"""A waiting time, at most some months."""
 
 
 class Section(BaseModel):

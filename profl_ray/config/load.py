@@ -43,7 +43,7 @@ def load_experiment(recipe: str, overrides: Sequence[str] = ()) -> ExperimentCon
 
     overrides: `dotted.key=value`, the value as `parse_override` reads it; later ones win. The experiment's
     `recipe` is the name (or the file's stem, made to fit) unless the file says otherwise. Raises UserError
-    for everything that a user can mend.
+    for everything that a user can fix.
     """
     layers, given = _recipe_layers(recipe, Path(), ()), dict(map(parse_override, overrides))
     if "storage.root" not in given:
@@ -78,7 +78,7 @@ def flatten(config: ExperimentConfig) -> dict[str, str]:
 def resumed_config(
     begun: ExperimentConfig, asked: ExperimentConfig, overrides: Sequence[str], where: str
 ) -> ExperimentConfig:
-    """Return the configuration to go on with: the experiment as it was begun, in the place of today.
+    """Return the configuration to resume with: the experiment as it was begun, in the place of today.
 
     What may differ stands in `places`. It is taken from `asked` where an override names it; `storage.root`
     always, since the run lies there. It is tracked where the words of today say (`asked`, else
@@ -90,7 +90,7 @@ def resumed_config(
     for key in ("recipe", *named):
         if before[key] != now[key] and not may_differ(key):
             raise UserError(
-                f"{where}: the run was begun with {key}={before[key]} and goes on with it; "
+                f"{where}: the run was begun with {key}={before[key]} and keeps it; "
                 f"{key}={now[key]} needs a new run"
             )
     tree = asked.model_dump()
@@ -201,7 +201,7 @@ def _without_password(config: ExperimentConfig) -> ExperimentConfig:
     uri = config.tracking.uri
     if uri is not None and masked(uri) != uri:
         raise UserError(
-            f"tracking.uri={masked(uri)}: an address with a password belongs into the environment, "
+            f"tracking.uri={masked(uri)}: an address with a password belongs in the environment, "
             "MLFLOW_TRACKING_URI (or leave it to MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
         )
     return config

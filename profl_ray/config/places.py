@@ -1,6 +1,6 @@
 """What of a configuration is the experiment's, and what is a fact of the place where it runs.
 
-A run or sweep that goes on keeps the experiment that it was begun with; the place may be another one.
+A run or sweep that is resumed keeps the experiment that it was begun with; the place may be another one.
 """
 
 PLACE = ("storage.", "tracking.", "data.root", "data.download", "federation.quotas.path")
@@ -18,7 +18,7 @@ def is_of_the_place(key: str) -> bool:
 
 
 def may_differ(key: str) -> bool:
-    """Say whether a run that goes on may have another value of a dotted key than it was begun with."""
+    """Say whether a run that is resumed may have another value of a dotted key than it was begun with."""
     return key.startswith((*PLACE, *FLEET)) and key not in EXPERIMENT
 
 

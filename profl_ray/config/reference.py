@@ -37,8 +37,8 @@ list of quotas, may be UTF-8 with or without a byte order mark, or UTF-16 with o
 A run is named after its recipe's name or file, the time and four digits: `my exp(1).yaml` gives
 `my-exp-1-20261126-101112-ab12`, which `--resume`, `status` and `report` take.
 
-A run or sweep that goes on (`--resume`) keeps the experiment that it was begun with. These are facts of the
-place, and may be others then: KEYS.
+A resumed run or sweep (`--resume`) keeps the experiment that it was begun with. These are facts of the
+place, and may be different then: KEYS.
 """
 
 

@@ -38,8 +38,8 @@ class FedAvgOptions(Section):
     """Options of FedAvg (McMahan et al., AISTATS 2017)."""
 
     variant: Literal["ideal", "exclusive", "allsmall"] = "ideal"
-    """ideal: everybody trains the full model, quotas ignored; exclusive: only devices that can afford it;
-    allsmall: one width for everybody, the widest of `width_levels` that the poorest device can afford."""
+    """ideal: every device trains the full model, quotas ignored; exclusive: only devices that can afford it;
+    allsmall: one width for all devices, the widest of `width_levels` that the poorest device can afford."""
 
 
 class DepthFLOptions(Section):

@@ -108,7 +108,7 @@ def parse(text: str, source: str, lines: bool = True) -> Any:
         where = f"{source}:{mark.line + 1}" if mark and lines else source
         problem = error.problem or error.context or "cannot be read"
         raise UserError(f"{where}: broken YAML: {one_line(problem)}") from None
-    except Exception as error:  # PyYAML's constructors leak whatever they trip over (`!!int x`, 2001-99-99)
+    except Exception as error:  # PyYAML's constructors let any error through (`!!int x`, 2001-99-99)
         raise UserError(f"{source}: broken YAML: {one_line(str(error))}") from None
 
 

@@ -13,7 +13,7 @@ def data_findings(config: DataConfig, answers: Sequence[Answer]) -> list[Finding
     errors = {a.name: error for a in answers if (error := error_of(a.value["data"]))}
     findings = []
     for error, names in by_value(errors).items():
-        what, _, mend = error.partition("; ")
+        what, _, fix = error.partition("; ")
         where = f" on {named(names)}" if len(answers) > 1 else ""
         if config.download:
             findings.append(
@@ -25,13 +25,13 @@ def data_findings(config: DataConfig, answers: Sequence[Answer]) -> list[Finding
             )
         else:
             findings.append(
-                fail("data set", f"{what}{where}", mend or "data.root=/FOLDER that holds its files")
+                fail("data set", f"{what}{where}", fix or "data.root=/FOLDER that holds its files")
             )
     digests = by_value({a.name: a.value["data"]["digest"] for a in answers if a.name not in errors})
     if len(digests) > 1:
         listed = "; ".join(f"{digest} on {named(names)}" for digest, names in digests.items())
-        mend = "data.root=/FOLDER that all nodes share"
-        findings.append(fail("data set", f"{config.name} is not the same everywhere: {listed}", mend))
+        fix = "data.root=/FOLDER that all nodes share"
+        findings.append(fail("data set", f"{config.name} is not the same everywhere: {listed}", fix))
     if findings:
         return findings
     facts = answers[0].value["data"]

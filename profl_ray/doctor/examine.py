@@ -67,7 +67,7 @@ def examine(config: ExperimentConfig) -> Checkup:
             answers = ask(order | {"storage": str(folder)}, config.fleet.start_timeout_seconds)
             storage = storage_findings(root, folder, [answer for answer in answers if not answer.silence])
     except NoRay as error:
-        return Checkup([fail("cluster", error.what, error.mend)], [])
+        return Checkup([fail("cluster", error.what, error.fix)], [])
     except OSError as error:
         estimate = NeedEstimator(None)
         answers, storage = ask(order, config.fleet.start_timeout_seconds), [unusable(root, error)]

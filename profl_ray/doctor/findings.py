@@ -1,4 +1,4 @@
-"""What the doctor says: one finding a check, with its mend."""
+"""What the doctor says: one finding a check, with its fix."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,16 +11,16 @@ LEVELS: tuple[Level, ...] = ("ok", "warn", "fail")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's. Only what is not ok has a mend: a command or a setting."""
+    """One line of the doctor's. Only what is not ok has a fix: a command or a setting."""
 
     level: Level
     check: str
     """What was looked at, in one or two words."""
     what: str
-    mend: str = ""
+    fix: str = ""
 
     def __post_init__(self) -> None:
-        assert bool(self.mend) == (self.level != "ok"), f"{self.check}: a mend is for what is not ok"
+        assert bool(self.fix) == (self.level != "ok"), f"{self.check}: a fix is for what is not ok"
 
 
 def ok(check: str, what: str) -> Finding:
@@ -28,14 +28,14 @@ def ok(check: str, what: str) -> Finding:
     return Finding("ok", check, what)
 
 
-def warn(check: str, what: str, mend: str) -> Finding:
+def warn(check: str, what: str, fix: str) -> Finding:
     """Return a finding that does not keep a sweep from running."""
-    return Finding("warn", check, what, mend)
+    return Finding("warn", check, what, fix)
 
 
-def fail(check: str, what: str, mend: str) -> Finding:
+def fail(check: str, what: str, fix: str) -> Finding:
     """Return a finding that does."""
-    return Finding("fail", check, what, mend)
+    return Finding("fail", check, what, fix)
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
@@ -45,13 +45,13 @@ def counts(findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def as_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return a line a finding, aligned, each mend after an arrow on the next line; at the end the count."""
+    """Return a line a finding, aligned, each fix after an arrow on the next line; at the end the count."""
     width = max((len(finding.check) for finding in findings), default=0)
     lines = []
     for finding in findings:
         lines.append(f"{finding.level:4s}  {finding.check:{width}s}  {finding.what}")
-        if finding.mend:
-            lines.append(f"{'':6s}{'':{width}s}  -> {finding.mend}")
+        if finding.fix:
+            lines.append(f"{'':6s}{'':{width}s}  -> {finding.fix}")
     return [*lines, ", ".join(f"{number} {level}" for level, number in counts(findings).items())]
 
 

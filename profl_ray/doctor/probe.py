@@ -71,7 +71,7 @@ def _attempt(question: Any) -> Any:
     """Return the answer, or {"error": why there is none}."""
     try:
         return question()
-    except Exception as error:  # Whatever it is, it is what this node reports.
+    except Exception as error:  # Any error is what this node reports.
         text = " ".join(str(error).split())[:300]
         known = any(kind.__name__ == "UserError" for kind in type(error).__mro__)
         return {"error": text if known else f"{type(error).__name__}: {text}"}

@@ -26,8 +26,8 @@ def placement_findings(config: ExperimentConfig, nodes: Sequence[Node]) -> list[
     try:
         check_trial(config, nodes)
     except UserError as error:
-        what, _, mend = str(error).partition(" (mend: ")
-        return [fail("resources", what, mend.removesuffix(")"))]
+        what, _, fix = str(error).partition(" (fix: ")
+        return [fail("resources", what, fix.removesuffix(")"))]
     bundles = run_bundles(config)
     number = trials_at_once(Trial(bundles), rooms(nodes))
     there = ", ".join(f"{total:g} {kind}" for kind, total in amounts([n.resources for n in nodes]).items())
@@ -42,7 +42,7 @@ def memory_findings(
 ) -> list[Finding]:
     """Compare the nodes' memory with what the processes of the trials that run at once need.
 
-    `peak_need_mib`: of the dearest step that some device can afford; `data_mib`: of the data set, which a
+    `peak_need_mib`: of the costliest step that some device can afford; `data_mib`: of the data set, which a
     driver holds.
     """
     nodes = nodes_of(answers)

@@ -13,7 +13,7 @@ def starting_findings() -> list[Finding]:
     try:
         folder = ray_folder()
     except NoRay as error:
-        return [fail(CHECK, error.what, error.mend)]
+        return [fail(CHECK, error.what, error.fix)]
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return [fail(CHECK, f"{folder} cannot be made: {there} is in the way", "RAY_TMPDIR=/tmp")]

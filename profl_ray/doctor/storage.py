@@ -21,7 +21,7 @@ TOO_LITTLE_MIB = 256.0
 """A small run's checkpoints and the MLflow file need tens of MiB."""
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets for the process of a submitted job; RAY_JOB_ID it sets in workers alone."""
-MEND = "storage.root=/FOLDER that can be written"
+FIX = "storage.root=/FOLDER that can be written"
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def trial_files(root: Path) -> Iterator[Path]:
         try:
             lock.acquire(timeout=SHARED_SECONDS)
         except Timeout:
-            raise OSError(0, "a lock that nobody holds is not given", str(folder / "lock")) from None
+            raise OSError(0, "a lock that no process holds is refused", str(folder / "lock")) from None
         try:
             yield folder
         finally:
@@ -47,7 +47,7 @@ def trial_files(root: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for path in made:
-            # Made by somebody else meanwhile, or filled: it stays.
+            # Made by another process meanwhile, or filled: it stays.
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
 
@@ -56,7 +56,7 @@ def unusable(root: Path, error: OSError) -> Finding:
     """Return the finding for a root in which the trial files could not be made."""
     reason = error.strerror or type(error).__name__
     where = f" ({error.filename})" if error.filename and str(error.filename) != str(root) else ""
-    return fail(CHECK, f"{root} cannot be used: {reason}{where}", MEND)
+    return fail(CHECK, f"{root} cannot be used: {reason}{where}", FIX)
 
 
 def storage_findings(root: Path, folder: Path, answers: Sequence[Answer]) -> list[Finding]:
@@ -83,8 +83,8 @@ def _node_findings(root: Path, folder: Path, answer: Answer) -> list[Finding]:
     if not told["seen"]:
         return [fail(CHECK, f"{root} {told['what']} on {name}: it is not shared", shared)]
     if not told["written"]:
-        mend = f"chmod or chown {root} on {name} for the user that Ray runs as"
-        return [fail(CHECK, f"{root} cannot be written on {name}: {told['what']}", mend)]
+        fix = f"chmod or chown {root} on {name} for the user that Ray runs as"
+        return [fail(CHECK, f"{root} cannot be written on {name}: {told['what']}", fix)]
     findings = []
     if not told["renames"]:
         what = f"{root}: a renamed file does not replace the old one on {name}"
@@ -121,7 +121,7 @@ def space_finding(root: Path) -> Finding:
     """Look at the free space."""
     free_mib = shutil.disk_usage(root).free / 2**20
     words = f"{free_mib / 1024:.1f} GiB free at {root}"
-    mend = f"df -h {root}; free some, or storage.root=/FOLDER with more"
+    fix = f"df -h {root}; free some, or storage.root=/FOLDER with more"
     if free_mib < TOO_LITTLE_MIB:
-        return fail("free space", words, mend)
-    return warn("free space", words, mend) if free_mib < LITTLE_MIB else ok("free space", words)
+        return fail("free space", words, fix)
+    return warn("free space", words, fix) if free_mib < LITTLE_MIB else ok("free space", words)

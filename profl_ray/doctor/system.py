@@ -114,10 +114,10 @@ def limit_findings(answers: Sequence[Answer]) -> list[Finding]:
     if unseen:
         least = min(unseen.values())
         what = f"limit {least:.0f} MiB on {named(unseen)}, which Ray does not see"
-        mend = (
+        fix = (
             f"ray start --memory={int(0.6 * least) * 2**20} --object-store-memory={int(0.2 * least) * 2**20}"
         )
-        findings.append(warn("memory limit", what, mend))
+        findings.append(warn("memory limit", what, fix))
     if findings:
         return findings
     words = f"{min(own.values()):.0f} MiB, seen by Ray" if own else "none but the machine's memory"

@@ -30,16 +30,16 @@ def tracking_findings(config: ExperimentConfig, answers: Sequence[Answer], num_n
     deaf = {a.name: why for a in answers if (why := _silence(a))}
     if deaf and condition.usable:
         what = f"{masked(uri)} does not answer {named(deaf)} ({next(iter(deaf.values()))})"
-        mend = "mlflow server --host 0.0.0.0 --allowed-hosts HOST:5000, and tracking.uri=http://HOST:5000"
-        findings.append(fail(CHECK, what, mend))
+        fix = "mlflow server --host 0.0.0.0 --allowed-hosts HOST:5000, and tracking.uri=http://HOST:5000"
+        findings.append(fail(CHECK, what, fix))
     return findings
 
 
 def condition_finding(condition: StoreCondition) -> Finding:
     """Turn a store's condition into a finding."""
-    if not condition.mend:
+    if not condition.fix:
         return ok(CHECK, condition.state)
-    return (warn if condition.usable else fail)(CHECK, condition.state, condition.mend)
+    return (warn if condition.usable else fail)(CHECK, condition.state, condition.fix)
 
 
 def _silence(answer: Answer) -> str:

@@ -14,8 +14,8 @@ def upload_findings(folder: Path) -> list[Finding]:
     try:
         total, entries = upload_size(folder)
     except ImportError as error:
-        mend = "du -sh --exclude=.git . before ray job submit --working-dir ."
-        return [warn(CHECK, f"not measured: this Ray keeps its helpers elsewhere ({error})", mend)]
+        fix = "du -sh --exclude=.git . before ray job submit --working-dir ."
+        return [warn(CHECK, f"not measured: this Ray keeps its helpers elsewhere ({error})", fix)]
     limit = upload_limit_bytes()
     command = "ray job submit --working-dir ."
     if total <= limit:

@@ -19,12 +19,12 @@ def version_findings(answers: Sequence[Answer], driver: Mapping[str, str]) -> li
         for other, names in by_value(values).items():
             if other == wanted:
                 continue
-            mend = f"pip install '{package}=={wanted}'" if package != "Python" else f"install Python {wanted}"
+            fix = f"pip install '{package}=={wanted}'" if package != "Python" else f"install Python {wanted}"
             findings.append(
                 fail(
                     "versions",
                     f"{package} is {other} on {named(names)}, {wanted} for the driver",
-                    f"{mend} on {named(names)}, then ray start again",
+                    f"{fix} on {named(names)}, then ray start again",
                 )
             )
     if not findings:
@@ -35,13 +35,13 @@ def version_findings(answers: Sequence[Answer], driver: Mapping[str, str]) -> li
 
 def code_findings(answers: Sequence[Answer], driver: Mapping[str, str]) -> list[Finding]:
     """Compare our version and the digest of our source on the nodes with the driver's."""
-    mend = "ray job submit --working-dir . -- python -m profl_ray ...: every node then runs the same files"
+    fix = "ray job submit --working-dir . -- python -m profl_ray ...: every node then runs the same files"
     findings = []
     values = {answer.name: _code_words(answer.value["code"]) for answer in answers}
     wanted = _code_words(driver)
     for other, names in by_value(values).items():
         if other != wanted:
-            findings.append(fail("code", f"{other} on {named(names)}, {wanted} for the driver", mend))
+            findings.append(fail("code", f"{other} on {named(names)}, {wanted} for the driver", fix))
     return findings or [ok("code", f"{wanted}{everywhere(answers)}")]
 
 

@@ -1,7 +1,7 @@
 """The client actors of one trial as a crew: they get calls, die, freeze and are replaced.
 
-Calls go to whichever actor is free; results are put back into the order of the calls. A call's result does
-not depend on who does it, so what a lost actor was doing is given out again and nothing changes.
+Calls go to any actor that is free; results are put back into the order of the calls. A call's result does
+not depend on who does it, so what a lost actor was doing is requeued and nothing changes.
 """
 
 import time
@@ -49,7 +49,7 @@ class Call:
     method: str
     arguments: tuple[Any, ...]
     slot: int | None = None
-    """The actor that should do it; None: whichever is free."""
+    """The actor that should do it; None: any that is free."""
     num_overdue: int = 0
 
 
@@ -98,7 +98,7 @@ class Crew:
             raise self._no_room() from None
         except LOST as error:
             self.close()
-            raise UserError(f"a client actor died as it started: {_last_line(error)}") from error
+            raise UserError(f"a client actor died while it started: {_last_line(error)}") from error
 
     @property
     def actors(self) -> list[Any]:
@@ -173,7 +173,7 @@ class Crew:
     def _next_ready(self) -> ray.ObjectRef | None:
         """Wait for the next answer; None when an actor's time is over before one has come."""
         refs = [ref for slot in self.slots for ref in _awaited(slot)]
-        assert refs, "calls wait, and nobody is there or starting"
+        assert refs, "calls wait, and no actor is there or starting"
         ends = [slot.since + self._patience_seconds(slot) for slot in self.slots if any(_awaited(slot))]
         ready, _ = ray.wait(refs, num_returns=1, timeout=max(0.0, min(ends) - time.monotonic()))
         return ready[0] if ready else None

@@ -60,7 +60,7 @@ def trial_shortage() -> str:
 
 
 def _worker() -> Any:
-    """Return Ray's own connection; None by its client protocol, where nobody tells us of demands."""
+    """Return Ray's own connection; None by its client protocol, which does not report demands."""
     from ray._private.worker import global_worker
 
     return global_worker if global_worker.connected else None

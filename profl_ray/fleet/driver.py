@@ -52,9 +52,9 @@ class RunIdentity:
     tags: dict[str, str] = field(default_factory=dict)
     """Tags by which others find the run."""
     patience_seconds: float = 3.0
-    """How long to wait for another process that still plays this run to end."""
+    """How long to wait for another process that is still running this run to end."""
     store_patience_seconds: float = 0.0
-    """How long to wait for an MLflow that is away when the run begins, goes on, or ends."""
+    """How long to wait for an MLflow that is away when the run begins, is resumed, or ends."""
 
 
 Runnable = tuple[Experiment, list[StepNeed]]
@@ -87,7 +87,7 @@ class Driver:
         self.records: list[RoundRecord] = []
         self.totals = Totals()
         self.notices: list[str] = []
-        """What the user should know of how the run went on."""
+        """What the user should know of how the run went."""
         self._stop = threading.Event()
         self.experiment, self.needs = runnable or check_runnable(config)
         self.fleet = build_fleet(self.experiment)
@@ -235,11 +235,11 @@ class Driver:
         except OSError as error:
             raise UserError(
                 f"round {rounds} of run {self.run_id} could not be saved: {error.filename}: {error.strerror} "
-                "(what was saved before is whole: mend it and go on with --resume)"
+                "(what was saved before is intact: fix it and resume with --resume)"
             ) from error
 
     def _open(self) -> None:
-        """Begin the run's folder, or go on where it stopped; set the writer."""
+        """Begin the run's folder, or resume where it stopped; set the writer."""
         self.folder.acquire(self.identity.patience_seconds)
         if resumed := self.folder.exists:
             self.notices += check_contents(self.folder, self.experiment)
@@ -250,19 +250,19 @@ class Driver:
             facts: dict[str, Any] = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
             facts |= {"sub_models": self.sub_models, "contents": self.experiment.contents}
             self.folder.begin(self.config, facts, self.experiment.split_as_json())
-        # Once more when a run goes on: MLflow may have been away when it began.
+        # Once more when a run is resumed: MLflow may have been away when it began.
         log_setup(writer, self.experiment, self.needs)
         if resumed and (saved := self.folder.latest()) is not None:
-            self._go_on(saved, writer)
+            self._resume(saved, writer)
 
-    def _go_on(self, saved: Recovered, writer: Writer) -> None:
+    def _resume(self, saved: Recovered, writer: Writer) -> None:
         """Take back what was saved, as far as it stands here and now, and log what MLflow lacks of it."""
         self.server.restore(saved.snapshot)
         rounds = self.server.ledger.rounds
         # Of a run that is filled in; what takes the place of others must be newer than they are.
         is_empty = writer.last_round == 0
         times_ms = round_times_ms(self.folder.begun_ms, saved.records) if is_empty else repeat(None)
-        self.notices += [f"went on from round {rounds}: {why}" for why in saved.skipped]
+        self.notices += [f"resumed from round {rounds}: {why}" for why in saved.skipped]
         if self.server.branched:
             # Others take the place of all later rounds, also of those that only MLflow has, though it may not
             # be asked today.
@@ -270,7 +270,7 @@ class Driver:
             self.folder.note_relogging(after=rounds, up_to=last_round)
             if rounds < len(saved.records):
                 self.notices.append(
-                    f"went on from round {rounds}: what was shared after it, to round {len(saved.records)}, "
+                    f"resumed from round {rounds}: what was shared after it, to round {len(saved.records)}, "
                     "was trained by other code, libraries or fleet settings, or on another processor"
                 )
                 self.folder.rewind(saved.records[:rounds], self.server.snapshot())
@@ -289,4 +289,4 @@ class Driver:
         try:
             self.folder.note(outcome=outcome)
         except (OSError, UserError) as error:
-            self.notices.append(f"how the run was left could not be noted: {error}")
+            self.notices.append(f"how the run ended could not be noted: {error}")

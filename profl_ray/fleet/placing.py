@@ -45,7 +45,7 @@ class Room:
 
     @classmethod
     def of(cls, node: Node, mib: float = 0.0) -> Self:
-        """Return the room on a node that nobody but our job's own process uses."""
+        """Return the room on a node that only our job's own process uses."""
         whole, part = divmod(units(node.resources.get("GPU", 0.0)), UNITS)
         room = cls(units(node.resources.get("CPU", 0.0)), [UNITS] * whole + [part] * bool(part), mib)
         room.take(node.held)
@@ -105,7 +105,7 @@ class Trial:
 
 
 def rooms(nodes: Iterable[Node]) -> list[Room]:
-    """Return the rooms on nodes where nobody else is."""
+    """Return the rooms on nodes that no one else uses."""
     return [Room.of(node) for node in nodes]
 
 

@@ -131,7 +131,7 @@ class _Follower:
         self.driver = start_driver(config, identity)
         self.stopped = False
         self.num_seen: int | None = None
-        """Rounds that were told, or were there before; None: nobody knows yet."""
+        """Rounds that were told, or were there before; None: not known yet."""
 
     def stop(self) -> None:
         self.stopped = True

@@ -1,7 +1,7 @@
 """The Ray fleet: a few client actors, each acting as many devices.
 
 Weights go into the object store once a round, as flat arrays; each actor gets references. Groups of the
-cohort go to whichever actor of the crew is free; their sums are put together in the order of the groups.
+cohort go to any actor of the crew that is free; their sums are put together in the order of the groups.
 """
 
 from collections.abc import Iterator, Sequence
@@ -101,7 +101,7 @@ def _put(value: Any) -> ray.ObjectRef:
         return ray.put(value)
     except (ObjectStoreFullError, OutOfDiskError) as error:
         raise UserError(
-            "Ray's object store is full, and so is the disk that it spills to (mend: ray start "
+            "Ray's object store is full, and so is the disk that it spills to (fix: ray start "
             f"--object-store-memory, or free space in Ray's temporary folder): {type(error).__name__}"
         ) from error
 

@@ -22,17 +22,17 @@ KNOCK_SECONDS = 10.0
 class NoRay(UserError):
     """Ray cannot be reached, or not be started."""
 
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(f"{what} (mend: {mend})")
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what} (fix: {fix})")
         self.what = what
-        self.mend = mend
+        self.fix = fix
 
 
 @contextmanager
 def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     """Connect to the cluster of the job that we run in, else start Ray on this machine for the while.
 
-    A local Ray listens on loopback and asks for a token that nobody else knows. Raises NoRay, within seconds,
+    A local Ray listens on loopback and asks for a token that no one else knows. Raises NoRay, within seconds,
     for a cluster that is not there, refuses us or is of another version, and for a Ray that does not start.
     """
     import ray
@@ -106,7 +106,7 @@ def _connect() -> None:
     address = os.environ.get("RAY_ADDRESS", "")
     if address.startswith(("http://", "https://")):
         raise NoRay(
-            f"RAY_ADDRESS={address} is a job server's address, and this process is no job",
+            f"RAY_ADDRESS={address} is a job server's address, and this process is not a job",
             f"profl-ray submit --address {address} ..., or unset RAY_ADDRESS",
         )
     if address.startswith("ray://"):
@@ -114,7 +114,7 @@ def _connect() -> None:
             f"RAY_ADDRESS={address} is the address of Ray Client, which cannot carry a run",
             "profl-ray submit --address http://HEAD:8265 ..., or unset RAY_ADDRESS",
         )
-    mend = "ray status --address=ADDRESS; RAY_ADDRESS=HEAD:6379 and RAY_AUTH_TOKEN as on the head"
+    fix = "ray status --address=ADDRESS; RAY_ADDRESS=HEAD:6379 and RAY_AUTH_TOKEN as on the head"
     try:
         _knock(address)
         ray.init(logging_level=logging.ERROR, log_to_driver=False)
@@ -125,7 +125,7 @@ def _connect() -> None:
         ) from error
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise NoRay(
-            f"the cluster at RAY_ADDRESS={address} cannot be reached ({_reason(error)})", mend
+            f"the cluster at RAY_ADDRESS={address} cannot be reached ({_reason(error)})", fix
         ) from error
 
 

@@ -14,7 +14,7 @@ def amounts(bundles: Sequence[Bundle]) -> dict[str, float]:
 
 
 def refusal(trial: Trial, nodes: Sequence[Node], number: int, per_device: bool = False) -> tuple[str, str]:
-    """Return what is wrong, and the settings that mend it, where only `number` of the client actors fit."""
+    """Return what is wrong, and the settings that fix it, where only `number` of the client actors fit."""
     fewer = "fleet.actor_per_device=false and fleet.num_actors" if per_device else "fleet.num_actors"
     fewer += f"={number}" if number > 0 else ""
     clients = [fewer] if trial.num_clients else []
@@ -34,7 +34,7 @@ def refusal(trial: Trial, nodes: Sequence[Node], number: int, per_device: bool =
     kinds = [*amounts(trial.bundles)]
     room = f"room for {_actors(max(number, 0))}" if trial.num_clients else "no room for both on one of them"
     what = (
-        f"a run does not fit on the nodes, though it would in sum: it needs {' and '.join(asked)}, "
+        f"a run does not fit on the nodes, though it would in total: it needs {' and '.join(asked)}, "
         f"{' and '.join(_each(kind, nodes) for kind in kinds)}: {room}"
     )
     return what, ", ".join([*clients, *map(_key, trial.client or trial.driver)])

@@ -49,7 +49,7 @@ def check_trial(config: ExperimentConfig, nodes: Sequence[Node]) -> None:
     if not any(run_bundles(config)):
         raise UserError(
             f"fleet.cpus_per_actor={config.fleet.cpus_per_actor:g}: a trial must reserve something "
-            "(mend: fleet.cpus_per_actor=0.1)"
+            "(fix: fleet.cpus_per_actor=0.1)"
         )
     check_cluster(config, nodes)
 
@@ -63,8 +63,8 @@ def check_cluster(config: ExperimentConfig, nodes: Sequence[Node]) -> None:
     trial = Trial(run_bundles(config))
     number = most_clients(trial, rooms(nodes))
     if number < trial.num_clients:
-        what, mend = refusal(trial, nodes, number, config.fleet.actor_per_device)
-        raise NoRoom(f"{what} (mend: {mend})")
+        what, fix = refusal(trial, nodes, number, config.fleet.actor_per_device)
+        raise NoRoom(f"{what} (fix: {fix})")
 
 
 def _check_parts(config: ExperimentConfig) -> None:
@@ -75,5 +75,5 @@ def _check_parts(config: ExperimentConfig) -> None:
         used = key != "driver_cpus" or config.fleet.backend == "ray"
         if used and amount and not units(amount):
             raise UserError(
-                f"fleet.{key}={amount:g}: Ray shares out parts of {least:g} (mend: fleet.{key}={least:g})"
+                f"fleet.{key}={amount:g}: Ray shares out parts of {least:g} (fix: fleet.{key}={least:g})"
             )

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def start_writer(
     identity: "RunIdentity", config: ExperimentConfig, begun: RunFolder | None, notices: list[str]
 ) -> Writer:
-    """Return the writer of a run; `begun` is its folder if it goes on.
+    """Return the writer of a run; `begun` is its folder if it is resumed.
 
-    It goes on in MLflow too, if one of its runs is there; else it gets a new one. The folder notes which.
+    It is resumed in MLflow too, if one of its runs is there; else it gets a new one. The folder notes which.
     What the user should know is added to `notices`. Raises UserError if MLflow cannot be used.
     """
     if identity.uri is None:

@@ -38,7 +38,7 @@ class FreezeRule(Protocol):
         """Return the decision after `rounds_done` rounds of the step.
 
         `snapshots` are the followed scalars, arrays [S]: before the first round and after each round in which
-        somebody trained; hence rounds_done >= len(snapshots) - 1. The last `num_snapshots_needed` of a rule
+        any device trained; hence rounds_done >= len(snapshots) - 1. The last `num_snapshots_needed` of a rule
         give the same decision as all of them.
         """
         ...
@@ -149,8 +149,8 @@ def replay(
     """Return the first round of a recorded step at which `rule` freezes, or None.
 
     rounds: for each snapshot the round of the step after which it was taken, rising from rounds[0] = 0;
-    rounds that are missing are those in which nobody trained. rounds_done: the last round of the recording
-    (default: rounds[-1]), for a recording that ends with rounds in which nobody trained.
+    rounds that are missing are those in which no device trained. rounds_done: the last round of the recording
+    (default: rounds[-1]), for a recording that ends with rounds in which no device trained.
     """
     assert len(rounds) == len(snapshots) and rounds[0] == 0
     last = rounds[-1] if rounds_done is None else rounds_done

@@ -1,4 +1,4 @@
-"""TCP ports that nobody listens on."""
+"""TCP ports that are free."""
 
 import errno
 import random
@@ -31,7 +31,7 @@ def free_ports(count: int) -> list[int]:
 def require_free(port: int, key: str, host: str = "127.0.0.1") -> int:
     """Return the port that the user asked for, or say that it is taken."""
     if not 1 <= port <= 65535:
-        raise UserError(f"{key}: {port} is no TCP port (allowed: 1 to 65535)")
+        raise UserError(f"{key}: {port} is not a TCP port (allowed: 1 to 65535)")
     try:
         _listen(host, port).close()
     except OSError as error:

@@ -49,7 +49,7 @@ def start(
 
 
 def end(child: subprocess.Popen[bytes], mark: str, grace_seconds: float = 10.0) -> None:
-    """SIGTERM the child, wait, then SIGKILL what is left of its family; nobody else is touched."""
+    """SIGTERM the child, wait, then SIGKILL what is left of its family; no other process is touched."""
     # Recorded before the first signal: later they may have lost their parent.
     known = set(family(child.pid, mark, reaped=child.returncode is not None))
     if not _has_ended(child):

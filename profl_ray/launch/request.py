@@ -64,7 +64,7 @@ def job_request(
     if uri and "MLFLOW_TRACKING_URI" not in environment and "tracking.uri" not in given:
         if masked(uri) != uri:
             raise UserError(
-                f"MLFLOW_TRACKING_URI={masked(uri)} holds a password, and whoever may list the cluster's "
+                f"MLFLOW_TRACKING_URI={masked(uri)} holds a password, and anyone who may list the cluster's "
                 "jobs can read a job's environment: set it on the cluster's nodes and unset it here, or send "
                 "it all the same with --env MLFLOW_TRACKING_URI=..."
             )

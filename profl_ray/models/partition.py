@@ -28,7 +28,7 @@ def check_partition(
 
 
 def balanced_partition(costs: list[float], num_blocks: int) -> tuple[int, ...]:
-    """Cut units of the given costs into `num_blocks` blocks, the dearest block as cheap as possible.
+    """Cut units of the given costs into `num_blocks` blocks, the costliest block as cheap as possible.
 
     Ties go to the partition whose sum of squared block costs is smallest, so that blocks are of about equal
     cost. Raises UserError where there are fewer units than blocks.
@@ -39,15 +39,17 @@ def balanced_partition(costs: list[float], num_blocks: int) -> tuple[int, ...]:
             f"model.partition={num_blocks}: the model has {num_units} units, so 1 to {num_units} blocks"
         )
     total = [0.0, *accumulate(costs)]
-    # dearest[j]: the dearest block of the best way to cut the first j units into so many blocks.
-    dearest = {0: 0.0}
+    # costliest[j]: the costliest block of the best way to cut the first j units into so many blocks.
+    costliest = {0: 0.0}
     for blocks in range(1, num_blocks + 1):
-        dearest = {
-            stop: min(max(dearest[start], total[stop] - total[start]) for start in dearest if start < stop)
+        costliest = {
+            stop: min(
+                max(costliest[start], total[stop] - total[start]) for start in costliest if start < stop
+            )
             for stop in range(blocks, num_units + 1)
         }
     # evenest[j]: sum of squares and sizes, among the ways whose blocks all stay within that limit. Apart
-    # from the first pass: the evenest beginning need not be the one whose dearest block is cheapest.
+    # from the first pass: the evenest beginning need not be the one whose costliest block is cheapest.
     evenest: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for blocks in range(1, num_blocks + 1):
         row = {}
@@ -55,7 +57,7 @@ def balanced_partition(costs: list[float], num_blocks: int) -> tuple[int, ...]:
             options = [
                 (squares + cost * cost, (*sizes, stop - start))
                 for start, (squares, sizes) in evenest.items()
-                if start < stop and (cost := total[stop] - total[start]) <= dearest[num_units]
+                if start < stop and (cost := total[stop] - total[start]) <= costliest[num_units]
             ]
             if options:
                 row[stop] = min(options)

@@ -23,7 +23,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, Recursi
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a run needs to go on."""
+    """Everything that a run needs to be resumed."""
 
     tensors: State
     facts: dict[str, Any]

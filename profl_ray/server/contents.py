@@ -1,4 +1,4 @@
-"""Whether a run that goes on finds the data and quotas that it was begun with, wherever they lie now."""
+"""Whether a run that is resumed finds the data and quotas that it was begun with, wherever they lie now."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _PLACES = {"data": "data.root", "quotas": "federation.quotas.path"}
 def check_contents(folder: RunFolder, experiment: Experiment) -> Iterator[str]:
     """Compare what was read with the digests that a run noted; yield in a line what cannot be compared.
 
-    Raises UserError if it is something else: the run would go on with other data than it was begun with.
+    Raises UserError if it is something else: the run would be resumed with other data than it was begun with.
     """
     noted = folder.facts().get("contents", {})
     for what, digest in experiment.contents.items():

@@ -21,7 +21,7 @@ class Ledger:
     holders: dict[str, str] = field(default_factory=dict)
     """By `step/task/device`: version of the frozen part (if any) that the device holds; goes down once."""
     step_merges: int = 0
-    """Rounds of the current step in which somebody's update was merged."""
+    """Rounds of the current step in which any device's update was merged."""
     peaks_bytes: dict[str, int] = field(default_factory=dict)
     """Measured peaks by `step/task`."""
 

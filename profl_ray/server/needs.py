@@ -46,6 +46,6 @@ def check_affordable(needs: Sequence[StepNeed], largest_quota_mib: float) -> Non
             cheapest_mib = min(need.need_mib for need in of_step)
             raise Unaffordable(
                 f"no device can train step {str(step)!r}: it needs {cheapest_mib:.2f} MiB and the largest "
-                f"quota is {largest_quota_mib:.2f} MiB (mend: federation.quotas, training.batch_size, "
+                f"quota is {largest_quota_mib:.2f} MiB (fix: federation.quotas, training.batch_size, "
                 "model.width or a finer model.partition)"
             )

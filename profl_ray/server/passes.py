@@ -36,8 +36,8 @@ class Pass:
         return {report.device: report.failure for report in self.result.reports if report.failure}
 
     @property
-    def dearest(self) -> tuple[float, float]:
-        """Predicted and measured peak of the dearest task that some device can afford, else of all; MiB."""
+    def costliest(self) -> tuple[float, float]:
+        """Predicted and measured peak of the costliest task that some device can afford, else of all; MiB."""
         used = np.unique(self.choice[self.choice >= 0]).tolist() or range(len(self.demands))
         needs_mib, peaks_mib = zip(
             *((self.demands[index].need_mib, self.demands[index].measured_peak_mib) for index in used),

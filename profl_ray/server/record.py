@@ -28,7 +28,7 @@ class RoundRecord:
     """Accuracy of the current sub-model on the test images; None where it was not evaluated."""
     test_loss: float | None
     train_loss: float | None
-    """Mean over the cohort's images of the local loss in the last local epoch; None if nobody trained."""
+    """Mean over the cohort's images of the local loss in the last local epoch; None if no device trained."""
     effective_movement: float | None
     slope: float | None
     """Slope of the effective movement, in percentage points per round."""

@@ -37,7 +37,7 @@ class Server:
         self.rounds_shared = 0
         """Rounds that it took from other runs."""
         self.branched = False
-        """Whether it goes on from a state that came about otherwise than it would here and now."""
+        """Whether it resumes from a state that came about otherwise than it would here and now."""
 
     @property
     def finished(self) -> bool:
@@ -57,11 +57,11 @@ class Server:
             survey = self._survey(counted=progress.step_ended)
             evaluation = self._evaluate()
         if progress.step_ended and not self.ledger.step_merges:
-            raise NothingLearnt(_nobody_trained(plan, training.result))
+            raise NothingLearnt(_no_device_trained(plan, training.result))
         self._before_advance()
         self.strategy.advance(progress)
         self.rounds_trained += 1
-        need_mib, peak_mib = training.dearest
+        need_mib, peak_mib = training.costliest
         return RoundRecord(
             round=self.ledger.rounds,
             stage=plan.step.stage,
@@ -91,12 +91,12 @@ class Server:
         )
 
     def snapshot(self) -> Snapshot:
-        """Return everything needed to go on after the last round."""
+        """Return everything needed to resume after the last round."""
         tensors, facts = self.strategy.state_dict()
         return Snapshot(tensors, {"strategy": facts} | self._counts())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot; `ledger.rounds` is the round after which that is."""
+        """Resume from a snapshot; `ledger.rounds` is the round after which that is."""
         self.strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
         self._take_counts(snapshot.facts)
 
@@ -185,7 +185,7 @@ class Server:
         return self.fleet.evaluate(self.strategy.evaluation(), num_images, self.config.evaluation.batch_size)
 
 
-def _nobody_trained(plan: Plan, result: GroupResult) -> str:
+def _no_device_trained(plan: Plan, result: GroupResult) -> str:
     last = next((report.failure for report in result.reports if report.failure), "no device was drawn")
     return (
         f"step {str(plan.step)!r} ended after {plan.step_round} rounds and no device's update was merged "

@@ -32,7 +32,7 @@ class Relogging(NamedTuple):
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a run goes on from."""
+    """What a run is resumed from."""
 
     snapshot: Snapshot
     records: list[RoundRecord]
@@ -61,12 +61,12 @@ class RunFolder:
         write_durably(self.path / "run.json", json.dumps(facts | own).encode())
 
     def acquire(self, patience_seconds: float = 0.0) -> None:
-        """Keep all others from playing this run; UserError if somebody else still plays it after a while."""
+        """Keep other processes from running this run; UserError if one still does after a while."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(timeout=patience_seconds)
         except Timeout:
-            raise UserError(f"{self.path} is played by another process: wait for it, or end it") from None
+            raise UserError(f"{self.path} is being run by another process: wait for it, or end it") from None
 
     def release(self) -> None:
         """Let others play this run; of a run that was not begun, nothing stays."""
@@ -74,7 +74,7 @@ class RunFolder:
         self._lock.release()
         if not begun:
             Path(self._lock.lock_file).unlink(missing_ok=True)
-            with suppress(OSError):  # Somebody else's files are in it.
+            with suppress(OSError):  # Others' files are in it.
                 self.path.rmdir()
 
     @property

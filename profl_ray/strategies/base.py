@@ -35,7 +35,7 @@ class Plan:
     step_round: int
     """Round inside the step (1-based)."""
     states: tuple[TaskState, ...]
-    """The tasks with their weights, dearest first."""
+    """The tasks with their weights, costliest first."""
     phase: str = ""
     """Names a further pass of the same round; empty for its training."""
 
@@ -144,7 +144,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def state_dict(self) -> tuple[State, dict[str, Any]]:
-        """Return everything needed to go on: tensors, and facts that JSON can hold."""
+        """Return everything needed to resume: tensors, and facts that JSON can hold."""
 
     @abstractmethod
     def load_state_dict(self, tensors: State, facts: dict[str, Any]) -> None:

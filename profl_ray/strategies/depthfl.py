@@ -47,5 +47,5 @@ def _affordable(context: StrategyContext) -> list[LocalTask]:
             return tasks[deepest:]
     raise Unaffordable(
         f"depthfl: even the first block alone needs {need_mib:.2f} MiB and the largest quota is "
-        f"{most_mib:.2f} MiB (mend: federation.quotas, training.batch_size or a finer model.partition)"
+        f"{most_mib:.2f} MiB (fix: federation.quotas, training.batch_size or a finer model.partition)"
     )

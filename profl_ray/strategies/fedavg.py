@@ -1,11 +1,11 @@
-"""FedAvg: everybody trains the same model, and the server takes the mean.
+"""FedAvg: every device trains the same model, and the server takes the mean.
 
 H. B. McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS
 2017. Three variants stand for what memory quotas leave of it (arXiv 2404.13349, baselines):
 
     ideal      the full model on every device, quotas ignored: the upper reference
     exclusive  the full model on the devices that can afford it
-    allsmall   one width for everybody, which the poorest device can afford
+    allsmall   one width for all devices, which the poorest device can afford
 """
 
 from dataclasses import replace
@@ -59,5 +59,5 @@ def _everybodys_task(context: StrategyContext) -> LocalTask:
             return task
     raise Unaffordable(
         f"allsmall: even at {rate:g} of the width, training needs {need_mib:.2f} MiB and the poorest device "
-        f"has {poorest_mib:.2f} MiB (mend: a smaller level in strategy.width_levels)"
+        f"has {poorest_mib:.2f} MiB (fix: a smaller level in strategy.width_levels)"
     )

@@ -1,6 +1,6 @@
 """Merging updates of different sub-models: per coordinate, the mean over the devices that own it.
 
-A coordinate that nobody trained keeps its value. Means are weighted by images, as everywhere here.
+A coordinate that no device trained keeps its value. Means are weighted by images, as everywhere here.
 """
 
 from collections.abc import Mapping, Sequence

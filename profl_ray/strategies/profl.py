@@ -238,7 +238,7 @@ class ProFL(PacedStrategy):
         names = [n for n in self.weights if n.startswith(("units.", "head."))]
         return {name: self.weights[name] for name in names}
 
-    # Going on after a stop.
+    # Resuming after a stop.
 
     def state_dict(self) -> tuple[State, dict[str, Any]]:
         """Return weights, kept outputs and the step's history."""

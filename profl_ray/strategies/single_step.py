@@ -29,7 +29,7 @@ class SingleStep(Strategy):
 
     @abstractmethod
     def tasks(self) -> list[LocalTask]:
-        """Return the tasks, dearest first."""
+        """Return the tasks, costliest first."""
 
     def schedule(self) -> list[tuple[Step, LocalTask]]:
         """Return the one step with its tasks."""

@@ -1,7 +1,7 @@
 """Common part of methods that cut the network into widths: HeteroFL and FedRolex.
 
 A device trains the widest level of `strategy.width_levels` that it can afford; a coordinate becomes the mean
-over the devices that own it, and stays as it is where nobody does.
+over the devices that own it, and stays as it is where none does.
 
 Batch norm is static: batch statistics in training, and before an evaluation one forward pass of the complete
 network over the cohort gives the running statistics. Devices take part in it that can afford a forward pass
@@ -69,7 +69,7 @@ class Widths(SingleStep):
         return Plan(TRAIN, 0, self.rounds_done + 1, (state,), phase="statistics")
 
     def merge_survey(self, sums: Mapping[int, TaskSum]) -> None:
-        """Take the mean of the devices' statistics; the old ones stay where nobody could."""
+        """Take the mean of the devices' statistics; the old ones stay where no device could."""
         if sums:
             self.weights |= mean_update(self.survey().states[0].task, sums[0])
 

@@ -44,7 +44,7 @@ def check_scheme(uri: str) -> str:
     scheme = uri.partition("://")[0].partition("+")[0] if "://" in uri else ""
     if scheme not in _SCHEMES:
         raise UserError(
-            f"tracking.uri={masked(uri)!r} is no MLflow tracking address: use "
+            f"tracking.uri={masked(uri)!r} is not an MLflow tracking address: use "
             "sqlite:////absolute/path/mlflow.db or http://host:port (allowed: "
             + ", ".join(f"{name}://" for name in _SCHEMES)
             + ")"

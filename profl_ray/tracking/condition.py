@@ -29,7 +29,7 @@ class StoreCondition:
 
     kind: Literal["SQLite file", "database", "server"]
     state: str
-    mend: str = ""
+    fix: str = ""
     """A command or a setting; empty: nothing is wrong."""
     usable: bool = True
     """Whether runs can be tracked there."""
@@ -70,8 +70,8 @@ def _future_file(path: Path) -> StoreCondition:
     there = next(parent for parent in path.parents if parent.exists())
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return StoreCondition("SQLite file", f"{path} will be made at first use (about 10 s)")
-    mend = "tracking.uri=sqlite:////FOLDER/mlflow.db with a FOLDER that can be written"
-    return StoreCondition("SQLite file", f"{path} cannot be made: {there} is in the way", mend, usable=False)
+    fix = "tracking.uri=sqlite:////FOLDER/mlflow.db with a FOLDER that can be written"
+    return StoreCondition("SQLite file", f"{path} cannot be made: {there} is in the way", fix, usable=False)
 
 
 def _database(uri: str, address: "str | URL", kind: Literal["SQLite file", "database"]) -> StoreCondition:
@@ -92,7 +92,7 @@ def _database(uri: str, address: "str | URL", kind: Literal["SQLite file", "data
         engine.dispose()
     except Exception as error:
         # SQLAlchemy's and every driver's own errors: all mean that the address cannot be used.
-        return StoreCondition(kind, f"{shown} cannot be used: {reason(error)}", _mend(error), usable=False)
+        return StoreCondition(kind, f"{shown} cannot be used: {reason(error)}", _fix(error), usable=False)
     if is_empty:
         return StoreCondition(kind, f"{shown} is empty; its tables will be made at first use")
     package = find_spec("mlflow")
@@ -112,7 +112,7 @@ def _database(uri: str, address: "str | URL", kind: Literal["SQLite file", "data
     return StoreCondition(kind, state, "pip install --upgrade mlflow", usable=False)
 
 
-def _mend(error: Exception) -> str:
+def _fix(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         package = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}.get(error.name or "", error.name)
         return f"pip install {package} (on every node)"
@@ -138,10 +138,8 @@ def _server(uri: str) -> StoreCondition:
             open_client(uri).search_experiments(max_results=1)
     except Exception as error:
         # MLflow, requests and urllib3 each have their own errors; all mean that it cannot be used.
-        mend = (
-            "MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=..., or --allowed-hosts of mlflow server"
-        )
-        return StoreCondition("server", f"{shown} refuses us: {reason(error)}", mend, usable=False)
+        fix = "MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=..., or --allowed-hosts of mlflow server"
+        return StoreCondition("server", f"{shown} refuses access: {reason(error)}", fix, usable=False)
     if not theirs:
         return StoreCondition(
             "server", f"{shown} answers, but does not tell its version", f"curl {shown}/version"

@@ -44,7 +44,7 @@ def adopt_artifacts(uri: str, storage_root: Path, say: Callable[[str], object] =
                     f"{_local(location)}, and those of {num_runs} earlier runs are read there"
                 )
     except sqlite3.Error as error:
-        # Read-only, or not a store of MLflow's: whoever uses the store says what is the matter with it.
+        # Read-only, or not a store of MLflow's: the one that uses the store says what is wrong with it.
         _log.debug("artifact addresses in %s were left as they are (%s)", path, error)
 
 

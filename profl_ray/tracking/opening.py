@@ -1,4 +1,4 @@
-"""Opens a run in MLflow: a new one, or one to go on with; waits for a store that is away."""
+"""Opens a run in MLflow: a new one, or one to resume; waits for a store that is away."""
 
 import getpass
 import logging
@@ -44,7 +44,7 @@ class Opened(NamedTuple):
     is_new: bool
     """Whether it was created."""
     replaces: str
-    """Why none of the runs that are known could be gone on with; empty if none was known, or one could."""
+    """Why none of the runs that are known could be resumed; empty if none was known, or one could."""
 
 
 def open_run(
@@ -60,7 +60,7 @@ def open_run(
     begun_ms: int | None,
     new_tags: Mapping[str, str],
 ) -> Opened:
-    """Go on with `run_id`, or with the first of the runs `known` that is there, or create one.
+    """Resume `run_id`, or with the first of the runs `known` that is there, or create one.
 
     See `RunWriter.start`.
     """
@@ -76,10 +76,10 @@ def open_run(
                 ids, wanted_in = ([run_id], "") if run_id else (known, experiment_id)
                 found, replaces = find_run(client, ids, wanted_in)
             if run_id and found is None:
-                words = f"cannot go on with run {run_id} ({replaces} this store)"
+                words = f"cannot resume run {run_id} ({replaces} this store)"
                 raise UserError(f"tracking.uri={masked(uri)}: {words}")
             if found is not None:
-                _go_on(client, found, _safe(tags), parent_run_id)
+                _resume(client, found, _safe(tags), parent_run_id)
             elif created is None:  # Once, however often the rest is tried.
                 all_tags = _safe(_default_tags(parent_run_id) | dict(new_tags) | dict(tags))
                 create = partial(client.create_run, experiment_id, begun_ms, all_tags, name)
@@ -91,7 +91,7 @@ def open_run(
         except UserError:
             raise
         except Exception as error:
-            what = f"go on with run {run_id or known[0]}" if run_id or known else f"create run {name!r}"
+            what = f"resume run {run_id or known[0]}" if run_id or known else f"create run {name!r}"
             words = f"tracking.uri={masked(uri)}: cannot {what} ({reason(error)})"
             if is_refusal(error) or time.monotonic() >= deadline:
                 raise UserError(words) from error
@@ -100,7 +100,7 @@ def open_run(
 
 
 def find_run(client: Any, known: Sequence[str], experiment_id: str) -> tuple[Any, str]:
-    """Return the first of the runs `known` that one can go on with; None, and why the first one is not it.
+    """Return the first of the runs `known` that can be resumed; None, and why the first one is not it.
 
     It must be there, not deleted, and in the experiment, if that is named.
     """
@@ -155,7 +155,7 @@ def _get_run(client: Any, run_id: str) -> Any:
         return None
 
 
-def _go_on(client: Any, run: Any, tags: Mapping[str, str], parent_run_id: str | None) -> None:
+def _resume(client: Any, run: Any, tags: Mapping[str, str], parent_run_id: str | None) -> None:
     """Open a run again. Its tags are right; only those that the caller names, and a new parent, are set."""
     if parent_run_id and run.data.tags.get(_PARENT_TAG) != parent_run_id:
         tags = {**tags, _PARENT_TAG: parent_run_id}

@@ -53,7 +53,7 @@ class Outbox:
             try:
                 self._waiting[0].send()
             except Exception as error:
-                # Whatever a tracking store throws, training goes on.
+                # Whatever a tracking store raises, training continues.
                 self.last_error = reason(error)
                 if not is_refusal(error):
                     now = self._clock()

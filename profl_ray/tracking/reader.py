@@ -45,7 +45,7 @@ def read_run(uri: str, run_id: str) -> TrialData:
 
 @contextlib.contextmanager
 def user_errors(uri: str) -> Iterator[None]:
-    """Say in one line that MLflow cannot be read, whichever of its libraries' errors it was."""
+    """Say in one line that MLflow cannot be read, whatever error of its libraries it was."""
     try:
         yield
     except UserError:

@@ -98,7 +98,7 @@ def _unusable(uri: str, error: Exception) -> str:
     uri = masked(uri)
     if is_http(uri):
         return (
-            f"tracking.uri={uri}: no MLflow server answers there; start one (mlflow server), mend the "
+            f"tracking.uri={uri}: no MLflow server answers there; start one (mlflow server), fix the "
             f"address, or leave it out to write to a local file ({_cause(error)})"
         )
     return f"tracking.uri={uri}: MLflow cannot use this store ({reason(error)})"

@@ -6,7 +6,7 @@ from profl_ray.tracking.client import impatient, open_client, reason
 from profl_ray.tracking.data import REASON_TAG
 
 TRIAL_TAG = "profl_ray.trial"
-"""Id of a trial within its sweep: one that is lost as it begins goes on with the run that it has."""
+"""Id of a trial within its sweep: one that is lost as it begins keeps the run that it has."""
 _log = logging.getLogger(__name__)
 
 
@@ -17,7 +17,7 @@ def find_trial_run(uri: str, experiment_id: str, parent_run_id: str, trial_id: s
         with impatient():
             found = open_client(uri).search_runs([experiment_id], condition, max_results=1)
     except Exception as problem:
-        # MLflow's and every driver's own errors; whoever opens the run next waits, and says what is wrong.
+        # MLflow's and every driver's own errors; the next to open the run waits, and says what is wrong.
         _log.warning("the run of trial %s could not be looked for (%s)", trial_id, reason(problem))
         return None
     return str(found[0].info.run_id) if found else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
-"""How a run is left, in MLflow's words; SCHEDULED: it waits, and goes on later."""
+"""How a run is left, in MLflow's words; SCHEDULED: it waits, and is resumed later."""
 
 _DESCRIPTION_TAG = "mlflow.note.content"
 _log = logging.getLogger(__name__)
@@ -72,9 +72,9 @@ class RunWriter:
         begun_ms: int | None = None,
         new_tags: Mapping[str, str] | None = None,
     ) -> Self:
-        """Create a run, or go on with `run_id`, and return its writer.
+        """Create a run, or resume `run_id`, and return its writer.
 
-        Of several `known_run_ids` it goes on with the first that is there; where none is (it was deleted, or
+        Of several `known_run_ids` it resumes the first that is there; where none is (it was deleted, or
         the store is another one), a run is created in its place. `run_id` must be there. `begun_ms`:
         when a new run began, default now; `new_tags`: of a new run alone. The tag profl_ray.kind defaults to
         trial under a parent, else run.

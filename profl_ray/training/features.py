@@ -34,8 +34,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class FeatureStore:
     """Files `root/BOOT/PREFIX/IMAGES.npy`, at most `limit_mib` in all; without a limit nothing is kept.
 
-    A prefix is known by its units, their weights and the processor alone: so whoever has the same first
-    units shares its files, and a longer prefix is gone on with from a shorter one. Files are not synced: they
+    A prefix is known by its units, their weights and the processor alone: so any run that has the same first
+    units shares its files, and a longer prefix is continued from a shorter one. Files are not synced: they
     count only until the machine starts again. What cannot be read or written is computed.
     """
 
@@ -139,7 +139,7 @@ def _read(path: Path, num_images: int) -> Tensor | None:
     """Map the features [N, H, W, C] of a file; seen as [N, C, H, W] they lie in channels last."""
     try:
         np.load(path, mmap_mode="r")  # Refuses a file that is too short; "r+" would fill it up with zeros.
-        # Shared, and so not counted by a device's memory cap; nobody writes.
+        # Shared, and so not counted by a device's memory cap; it is never written.
         array = np.load(path, mmap_mode="r+")
         os.utime(path.parent)  # Used: others make room before it.
     except (OSError, ValueError, EOFError):

@@ -79,7 +79,7 @@ class GroupResult:
 
     index: int
     sums: dict[int, TaskSum] = field(default_factory=dict)
-    """By index of the task; a task that nobody trained is not there."""
+    """By index of the task; a task that no device trained is not there."""
     reports: list[DeviceReport] = field(default_factory=list)
 
     def absorb(self, other: "GroupResult") -> None:

@@ -17,7 +17,7 @@ class ComputeThread:
 
     oneDNN's code generator keeps its first error for the rest of its thread's life (Xbyak's `GetErrorRef`):
     once a kernel got no memory under one device's cap, no other kernel could be made in that thread, with
-    the cap long lifted. So whoever was stopped by a cap leaves the thread, and nobody computes there again.
+    the cap long lifted. So a device stopped by a cap leaves the thread, and nothing computes there again.
     """
 
     def __init__(self) -> None:

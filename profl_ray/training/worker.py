@@ -97,7 +97,7 @@ class DeviceWorker:
             self.thread.run(self._train_device, order, each, states[each.task_index])
             for each in order.devices
         )
-        # The first device's sums are taken as they are: nobody else holds them.
+        # The first device's sums are taken as they are: nothing else holds them.
         total = next(results, GroupResult(order.index))
         for result in results:
             total.absorb(result)
@@ -130,7 +130,7 @@ class DeviceWorker:
             set_training_mode(model, state.task.fixed_statistics)
 
     def _inputs(self, state: TaskState, model: nn.Module, pixels: np.ndarray) -> torch.Tensor:
-        """Return what the model shall be given for images: these, or what a fixed prefix makes of them."""
+        """Return what the model is given for images: these, or what a fixed prefix makes of them."""
         images = self.normaliser(pixels).to(self.device)
         if not state.task.prefix_units or self.settings.augment:
             return images

@@ -13,13 +13,13 @@ MAX_RESTARTS = 3
 def fit(
     tuner: Any, restored: Callable[[], Any], say: Callable[[str], None], interruption: Interruption
 ) -> Any:
-    """Return the results of `tuner`; where Tune gives up too early, go on with a restored one, a few times.
+    """Return the results of `tuner`; where Tune gives up early, continue with a restored one, a few times.
 
     A trial's failure is Tune's business. But some deaths of a trial's process (Ray's memory monitor ends it,
     for one) make Tune's controller raise, and with it the whole sweep would end; and a process that dies
     between two trials costs the next one all of its tries. Each restart gives a trial that has failed one
-    try more, whyever it did: Tune restores all or none. Raises KeyboardInterrupt instead of going on if the
-    user wants no more.
+    more try, whatever the reason: Tune restores all or none. Raises KeyboardInterrupt instead of continuing
+    if the user wants no more.
     """
     from ray.exceptions import RayActorError
     from ray.tune import TuneError
@@ -38,7 +38,7 @@ def fit(
         except (RuntimeError, TuneError) as error:
             if not left:
                 raise
-            say(f"Tune failed ({reason(error)}); the trials go on from where they are")
+            say(f"Tune failed ({reason(error)}); the trials resume from where they are")
         interruption.between_fits()
         # The failed controller still holds its trials' processes and CPUs.
         tuner = None

@@ -1,4 +1,4 @@
-"""Where Tune gets its trials from: ours, each under an id that it keeps when the sweep goes on.
+"""Where Tune gets its trials from: ours, each under an id that it keeps when the sweep is resumed.
 
 Tune's own generators draw while a sweep runs and keep their state in pickles beside it. Here a trial's
 settings are noted before it begins, so no state of Tune's is ever needed again.
@@ -66,7 +66,7 @@ class SuggestedTrials(SearchAlgorithm):
         ends: Mapping[str, TrialEnd],
         max_concurrent: int | None = None,
     ) -> None:
-        """Go on after the trials `begun`, of which `ends` ended for good.
+        """Continue after the trials `begun`, of which `ends` ended for good.
 
         searcher: one of Tune's, new, with the settings of `begun` as its points to evaluate first.
         """

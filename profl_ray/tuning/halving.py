@@ -2,8 +2,8 @@
 
 K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
 AISTATS 2016, with rungs that are the ends of growing steps: there, and only there, trials that are cut alike
-hold the same sub-model. A trial that waits gives its place to the next; only when nobody is left to come is a
-rung judged. So nothing is trained for trials that merely came early, as asynchronous halving does.
+hold the same sub-model. A trial that waits gives its place to the next; a rung is judged only when none is
+left to come. So nothing is trained for trials that merely came early, as asynchronous halving does.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -39,8 +39,8 @@ class StepHalving(GrownRungs):
         """Follow the trials whose run folders are in `trials`.
 
         num_trials: how many Tune will get; None: unknown (a search that waits for results), so that a rung
-        is judged whenever nobody trains. give_place: told the id of a trial that waits from now on. failed:
-        ids of trials of before the sweep went on, which Tune does not get.
+        is judged whenever no trial trains. give_place: told the id of a trial that waits from now on. failed:
+        ids of trials of before the sweep was resumed, which Tune does not get.
         """
         super().__init__(trials)
         self.num_trials = num_trials
@@ -71,20 +71,20 @@ class StepHalving(GrownRungs):
             return TrialScheduler.CONTINUE
         others = [other for other in tune_controller.get_trials() if other is not trial]
         if self._all_made(len(others) + 1) and all(other.is_finished() for other in others):
-            # Nobody is left to come: no need to wait for the verdict.
+            # No trial is left to come: no need to wait for the verdict.
             beaten = self._judge([trial], others)
             return TrialScheduler.STOP if beaten else TrialScheduler.CONTINUE
         self.give_place(trial.trial_id)
         return TrialScheduler.PAUSE
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Return a new trial, or one that waited and may go on; judge the rungs when all wait."""
+        """Return a new trial, or one that waited and may continue; judge the rungs when all wait."""
         if not self.recalled:
             self._recall(but="")
         trials = list(tune_controller.get_trials())
         live = {status: [t for t in trials if t.status == status] for status in _LIVE}
         waiting = live[Trial.PAUSED]
-        passed = self._may_go_on(waiting)
+        passed = self._may_continue(waiting)
         if passed and not self._is_full(len(live[Trial.PENDING]) + len(live[Trial.RUNNING])):
             return passed[0]
         if live[Trial.PENDING]:
@@ -93,7 +93,7 @@ class StepHalving(GrownRungs):
             return None  # Others can still come to a rung.
         for trial in self._judge(waiting, trials):
             tune_controller.stop_trial(trial)
-        return next(iter(self._may_go_on(waiting)), None)
+        return next(iter(self._may_continue(waiting)), None)
 
     def _recall(self, but: str) -> None:
         """Enter what trials reached before the sweep was resumed; who is beyond a rung has passed it."""
@@ -103,14 +103,14 @@ class StepHalving(GrownRungs):
                 if accuracy_of_growth(last) is None:
                     self.passed[trial_id] = units
 
-    def _may_go_on(self, waiting: Sequence[Trial]) -> list[Trial]:
+    def _may_continue(self, waiting: Sequence[Trial]) -> list[Trial]:
         passed = [t for t in waiting if self.passed.get(t.trial_id, 0) >= self.grown.get(t.trial_id, 0)]
         return [trial for trial in passed if trial.status == Trial.PAUSED]
 
     def _judge(self, waiting: Sequence[Trial], others: Sequence[Trial]) -> list[Trial]:
         """Let the best of each rung pass, and return the others of those that wait.
 
-        Trials that failed do not count: whoever they beat would be missed.
+        Trials that failed do not count: the trials that they beat would be missed.
         """
         beaten = []
         by_id = {trial.trial_id: trial for trial in waiting}

@@ -30,7 +30,7 @@ class Interruption:
 def tune_stops_on_signal() -> Iterator[Interruption]:
     """Let the first signal stop Tune as it stops by itself, and a second one at once.
 
-    Tune stops, saves and returns as if all were well on SIGUSR1; it has the same for SIGINT, but then nobody
+    Tune stops, saves and returns as if all were well on SIGUSR1; it has the same for SIGINT, but then nothing
     can tell an interrupted sweep from a finished one, and SIGTERM, with which a Ray job is stopped, it lacks.
     """
     interruption = Interruption()

@@ -27,7 +27,7 @@ class SweepRequest:
     space: SearchSpace
     overrides: tuple[str, ...] = ()
     search: Search | None = None
-    """None, here and below: as the space, or the sweep that is gone on with, has it."""
+    """None, here and below: as the space, or the sweep that is resumed, has it."""
     scheduler: Scheduler | None = None
     num_samples: int | None = None
     max_concurrent: int | None = None
@@ -52,7 +52,7 @@ class SweepRequest:
 
     @property
     def options(self) -> dict[str, Any]:
-        """How the space is searched, as JSON-ready values: it cannot be changed when a sweep goes on."""
+        """How the space is searched, as JSON-ready values: it cannot be changed when a sweep is resumed."""
         names = ("search", "scheduler", "num_samples", "max_concurrent")
         return {name: getattr(self, name) for name in names}
 

@@ -1,4 +1,4 @@
-"""Where a sweep that goes on is tracked: its own run in MLflow, and those of trials that have ended."""
+"""Where a sweep that is resumed is tracked: its own run in MLflow, and those of trials that have ended."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ from profl_ray.tuning.trial_run import SweepContext
 def resume_parent(
     request: SweepRequest, config: ExperimentConfig, folder: Path, before: Tracked, say: Callable[[str], None]
 ) -> Tracked:
-    """Return where the sweep in `folder` goes on in MLflow: where the words of today say, or nowhere.
+    """Return where the sweep in `folder` is resumed in MLflow: where the words of today say, or nowhere.
 
     Its run there is opened again; if there is none, a new one is created and noted. Raises UserError if
     MLflow cannot be used.
@@ -60,7 +60,7 @@ def refill_trials(
 ) -> None:
     """Fill in what MLflow lacks of the trials that were begun; say what it still lacks.
 
-    Those that go on would tell MLflow themselves; those that have ended are not opened again.
+    Those that are resumed would tell MLflow themselves; those that have ended are not opened again.
     """
     if tracked.uri is None:
         return
@@ -80,4 +80,4 @@ def refill_trials(
         except UserError as error:
             lacks = str(error)
         if lacks:
-            say(f"warning: trial {trial_id} is not whole in MLflow: {lacks}")
+            say(f"warning: trial {trial_id} is incomplete in MLflow: {lacks}")

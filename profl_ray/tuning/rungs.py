@@ -49,7 +49,7 @@ class GrownRungs(FIFOScheduler):
         self.grown: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judge a trial that has ended a growing step; let all others go on."""
+        """Judge a trial that has ended a growing step; let all others continue."""
         if not self.recalled:
             self._recall(but=trial.trial_id)
         units = int(result[TIME])
@@ -93,5 +93,5 @@ class GrownRungs(FIFOScheduler):
 
 def worst_kept(rung: dict[str, Score], factor: int) -> Score:
     """Return the lowest score among the best 1 / `factor` of a rung."""
-    num_kept = -(-len(rung) // factor)  # rounded up: the first to come goes on
+    num_kept = -(-len(rung) // factor)  # rounded up: the first to come continues
     return sorted(rung.values(), reverse=True)[num_kept - 1]

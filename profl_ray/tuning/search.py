@@ -56,7 +56,7 @@ def search_algorithm(
 ) -> PlannedTrials | SuggestedTrials:
     """Return what gives Tune the trials that have not ended for good.
 
-    trials: the settings of all trials by id; None: Optuna names them. What it names after a sweep went on
+    trials: the settings of all trials by id; None: Optuna names them. What it names after a sweep was resumed
     knows the results of before, but is not what it would have named without the break.
     """
     noted = notes.read()
@@ -97,7 +97,7 @@ def make_scheduler(
 ) -> Any:
     """Return Tune's scheduler; `trials` is the folder of the trials' run folders.
 
-    failed: ids of trials that had failed for good before the sweep went on.
+    failed: ids of trials that had failed for good before the sweep was resumed.
     fifo: all trials to their end; asha: the best half at equal numbers of grown units, however the network
     is cut; halving: the best of those that are cut alike, at the end of a step, when all are there.
     """

@@ -59,7 +59,7 @@ class SearchSpace:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must be the same when a sweep goes on, as JSON-ready values."""
+        """What must be the same when a sweep is resumed, as JSON-ready values."""
         parameters = {key: asdict(domain) for key, domain in self.parameters.items()}
         return {"space": self.name, "parameters": parameters, "bundles": self.bundles}
 

@@ -1,4 +1,4 @@
-"""A sweep: one Tune experiment, one MLflow parent run, one folder that everything can go on from."""
+"""A sweep: one Tune experiment, one MLflow parent run, one folder that everything can be resumed from."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
 
 
 def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -> SweepOutcome:
-    """Go on with a sweep that was interrupted: trials that ended stay, the others go on or begin.
+    """Resume a sweep that was interrupted: trials that ended stay, the others are resumed or begin.
 
     Those that failed are tried again, unless they would fail again. Nothing is needed of what Tune left.
     """
@@ -50,7 +50,7 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
     check_resources(request, config)
     folder = config.storage.root / name
     trials = SweepTrials(folder, planned_trials(folder, f"--resume {name}"), request.num_trials)
-    trials.notes.mend()
+    trials.notes.repair()
     with ExitStack() as stack, interruptible():
         with held():
             tracked = resume_parent(request, config, folder, before, say)
@@ -65,14 +65,14 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
 def _ended_in_order(
     request: SweepRequest, folder: Path, tracked: Tracked, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Mark the run of a sweep that a signal or an error ends, and say how to go on."""
+    """Mark the run of a sweep that a signal or an error ends, and say how to resume it."""
     try:
         yield
     except KeyboardInterrupt:
         with on_signal(lambda: None):  # That much patience is asked for, and no more.
             _end_parent(tracked, folder.name, "KILLED", say)
             _end_trials(tracked, folder / TRIALS)
-        say(f"interrupted; go on with {_resuming(request.command, folder.name)}")
+        say(f"interrupted; resume with {_resuming(request.command, folder.name)}")
         raise
     except BaseException:
         with on_signal(lambda: None):
@@ -103,7 +103,7 @@ def _play(
     missing = trials.num_trials - len(trials.noted().ends)
     if missing:
         raise UserError(
-            f"Tune ended before {missing} of {trials.num_trials} trials had; go on with "
+            f"Tune ended before {missing} of {trials.num_trials} trials had; resume with "
             f"{_resuming(request.command, name)}"
         )
     outcome = SweepOutcome.of(
@@ -133,7 +133,7 @@ def _end_trials(tracked: Tracked, folder: Path) -> None:
 
 
 def _resuming(command: str, name: str) -> str:
-    """Return the command that goes on with a sweep: its recipe and its storage must be named again."""
+    """Return the command that resumes a sweep: its recipe and its storage must be named again."""
     option = f"--resume {name}"
     return command if option in command else f"{command} {option}".strip()
 

@@ -65,7 +65,7 @@ def keep_sweep(
 def begun_sweep(
     request: SweepRequest, asked: ExperimentConfig, name: str
 ) -> tuple[SweepRequest, ExperimentConfig, Tracked]:
-    """Return what the sweep `name` goes on with: options and configuration; and where it was tracked so far.
+    """Return what the sweep `name` resumes with: options and configuration; and where it was tracked so far.
 
     `asked`: the configuration that is asked for now. Raises UserError if there is no such sweep, if its files
     were changed, or if something is asked for that it was not begun with.
@@ -81,7 +81,7 @@ def begun_sweep(
     if "trials" not in facts:
         raise UserError(
             f"{where}: it was begun by an older version, which kept its trials in files of Ray Tune alone: "
-            "go on with that version, or start it anew"
+            "resume with that version, or start it anew"
         )
     config = resumed_config(_config(folder, facts, where), asked, request.overrides, where)
     tracked = Tracked(
@@ -150,8 +150,7 @@ def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> Sw
             flag = f"--{option.replace('_', '-')}"
             begun = f"{flag} {before}" if before is not None else f"no {flag}"
             raise UserError(
-                f"{where}: the sweep was begun with {begun} and goes on with it; "
-                f"{flag} {now} needs a new sweep"
+                f"{where}: the sweep was begun with {begun} and keeps it; {flag} {now} needs a new sweep"
             )
     begun_with: dict[str, Any] = {option: kept.get(option) for option in request.options}
     return replace(request, **begun_with)

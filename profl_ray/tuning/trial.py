@@ -90,7 +90,7 @@ class ProFLTrial(tune.Trainable):
             try:
                 record = self.driver.play_round()
             except NothingLearnt as error:
-                # It would come again: not a failure that Tune should try to mend, as the loss of a node is.
+                # It would come again: not a failure that Tune should retry, as the loss of a node is.
                 self.outcome, self.reason = "FAILED", str(error)
                 self.cleanup()
                 return _untrained(failure=str(error))
@@ -116,7 +116,7 @@ class ProFLTrial(tune.Trainable):
             "done": self.driver.finished,
         }
         if self.driver.finished:
-            # Before Tune hears of it: after that, nobody would mend what a kill leaves undone.
+            # Before Tune hears of it: after that, nothing would make up for what a kill leaves undone.
             self.cleanup()
         return result
 
@@ -132,7 +132,7 @@ class ProFLTrial(tune.Trainable):
         (Path(checkpoint_dir) / "run_folder.json").write_text(json.dumps({"run_folder": folder}))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing to do: the next `step` goes on from the driver's own, newer state."""
+        """Nothing to do: the next `step` resumes from the driver's own, newer state."""
 
     def cleanup(self) -> None:
         """Close the run, if it is open: at its end, and when a scheduler stops the trial."""

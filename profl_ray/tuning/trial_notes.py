@@ -1,6 +1,6 @@
 """What is noted of a sweep's trials beside their run folders: `trials.jsonl`, a line an event.
 
-With it, and with what `sweep.json` plans, a sweep goes on whatever became of Tune's own state.
+With it, and with what `sweep.json` plans, a sweep can be resumed whatever became of Tune's own state.
 """
 
 import json
@@ -70,7 +70,7 @@ class TrialNotes:
                 continue
         return noted
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """End a last line that was torn, so that the next one does not become part of it."""
         lines = self._lines()
         if lines and lines[-1]:

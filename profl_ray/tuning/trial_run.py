@@ -27,7 +27,7 @@ from profl_ray.tuning.space import SearchSpace, trial_name
 from profl_ray.tuning.sweep_folder import TRIALS, Tracked
 
 STORE_PATIENCE_SECONDS = 300.0
-"""How long a trial that begins, goes on or ends waits for an MLflow that is away."""
+"""How long a trial that begins, is resumed or ends waits for an MLflow that is away."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SweepContext:
     """The sweep's folder; trials keep their runs in `TRIALS` below it."""
     tracked: Tracked
     nodes: Sequence[Node] = ()
-    """The cluster's when the sweep began, or went on."""
+    """The cluster's when the sweep began, or was resumed."""
 
     def configure(self, settings: Mapping[str, Any]) -> ExperimentConfig:
         """Return the configuration of a trial; UserError if its settings cannot be, or never find room.
@@ -79,10 +79,10 @@ class SweepContext:
             run_id=self._run_id(trial_id),
             params={f"{SWEPT}{key}": as_text(value) for key, value in settings.items()},
             tags={TRIAL_TAG: trial_id},
-            # A trial that goes on elsewhere may have to wait until its lost process is really gone.
+            # A trial that is resumed elsewhere may have to wait until its lost process is really gone.
             patience_seconds=120.0,
             # Tries are for lost processes: an MLflow that is away for a while should not use them up. And
-            # nobody opens a trial again that was beaten.
+            # a trial that was beaten is not opened again.
             store_patience_seconds=STORE_PATIENCE_SECONDS,
         )
 

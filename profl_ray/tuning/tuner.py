@@ -46,7 +46,7 @@ def make_tuner(
     failed = [number for number, end in noted.ends.items() if end.final and end.outcome == "failed"]
 
     def settle(trial_id: str) -> bool:
-        """Mark the run of a trial that waited, and does not go on, as stopped."""
+        """Mark the run of a trial that waited, and does not continue, as stopped."""
         run = RunFolder(folder / TRIALS / trial_id)
         if tracked.uri is None or not run.exists:
             return True
@@ -82,7 +82,7 @@ def make_tuner(
             storage_path=str(folder),
             verbose=0,
             callbacks=[view],
-            # A trial whose process or node is lost goes on elsewhere from its own last round.
+            # A trial whose process or node is lost resumes elsewhere from its own last round.
             failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_FAILURES),
             # A trial is saved only to wait; one that ends, or is stopped, is not.
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),

@@ -44,10 +44,10 @@ class SweepView(Callback):
         num_ended: int = 0,
         shortage: Callable[[], str] = trial_shortage,
     ) -> None:
-        """`settle` is told the id of each trial that waited and does not go on; it returns False in vain.
+        """`settle` is told the id of each trial that waited and does not continue; it returns False in vain.
 
         note_end: told how each trial ended, and whether its run tells it, too. num_ended: trials that had
-        before the sweep went on. shortage: returns what trials wait for, in a line, or nothing.
+        before the sweep was resumed. shortage: returns what trials wait for, in a line, or nothing.
         """
         self.num_trials = num_trials
         self.say = say
@@ -113,7 +113,7 @@ class SweepView(Callback):
         """Print that a trial failed or lost its process, as with its node, and is tried again."""
         seen = self._of(trial)
         seen.state = "starting"
-        self.say(f"  lost  {seen.name}: {failure_of(trial)}; it goes on from its last round")
+        self.say(f"  lost  {seen.name}: {failure_of(trial)}; it resumes from its last round")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print the failure of a trial, for good."""
@@ -125,7 +125,7 @@ class SweepView(Callback):
         self.say(f"  FAILED {seen.name}: {why} (see {trial.path})")
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """Leave no run that seems to wait: an interrupted sweep's trials go on when it is resumed."""
+        """Leave no run that seems to wait: an interrupted sweep's trials continue when it is resumed."""
         for trial in trials:
             whole = (self._of(trial).last or {}).get("share_done", 0.0) >= 1.0
             if not whole and not self.settle(trial.trial_id):
@@ -172,8 +172,8 @@ def failure_of(trial: Any) -> str:
     try:
         error = trial.get_pickled_error()
     except Exception as problem:
-        # Whatever an error of whichever library trips over as it is unpickled: the trial failed all the same.
-        return f"it failed ({type(problem).__name__} as its error was read)"
+        # Whatever any library's error trips over as it is unpickled: the trial failed all the same.
+        return f"it failed ({type(problem).__name__} while its error was read)"
     if error is None:
         return "its process failed or is gone"
     if isinstance(error, RayActorError):

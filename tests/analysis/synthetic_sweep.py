@@ -162,7 +162,7 @@ def make_sweep():
 
 
 def make_comparison(seeds=("1", "2")):
-    """Return a comparison of three methods: one grows, one trains at once, one that nobody can afford."""
+    """Return a comparison of three methods: one grows, one trains at once, one that no device can afford."""
     sweep = make_sweep()
     trials = []
     for seed in seeds:

@@ -20,7 +20,7 @@ def test_seeds_of_a_setting_are_taken_together(comparison_rows, groups):
         assert group.num_finished == 2
 
 
-def test_what_nobody_can_afford_is_not_ranked(groups):
+def test_what_no_device_can_afford_is_not_ranked(groups):
     assert [group.rank for group in groups] == [None, 1, None], "the reference has no rank either"
     assert groups[-1].outcome == "n/a"
     assert groups[-1].accuracy is None and groups[-1].spread is None

@@ -85,12 +85,12 @@ def test_elsewhere_than_on_a_terminal_every_round_is_a_plain_line_on_standard_er
     assert lines[-1] == "MLflow run abc in sqlite:////x/mlflow.db (`profl-ray ui` shows it)"
 
 
-def test_a_stopped_run_says_how_to_go_on(capsys):
+def test_a_stopped_run_says_how_to_resume_it(capsys):
     with RunView(load_experiment("digits_tiny")) as view:
         pass
     view.end({"run_id": "digits_tiny-1", "finished": False, "notices": []}, None)
     err = capsys.readouterr().err
-    assert "stopped before the end of the schedule; go on with --resume digits_tiny-1" in " ".join(
+    assert "stopped before the end of the schedule; resume with --resume digits_tiny-1" in " ".join(
         err.split()
     )
 

@@ -20,7 +20,7 @@ MISTAKES = {
     "partition": ((*TINY, "model.partition=[2,3]"), "cnn has 4 units, the partition covers 5"),
     "partition name": ((*TINY, "model.partition=stage"), "unknown partition 'stage'; did you mean 'stages'?"),
     "too many blocks": ((*TINY, "model.partition=9"), "model.partition=9: the model has 4 units"),
-    "quotas nobody meets": ((*TINY, *POOR), "n/a, participation 0 %: no device can train step"),
+    "quotas no device meets": ((*TINY, *POOR), "n/a, participation 0 %: no device can train step"),
     "dirichlet": ((*TINY, *SKEWED, "data.split.max_tries=3"), "raise data.split.alpha"),
     "too few images": ((*TINY, "data.images_per_device=9999"), "at most"),
     "data folder": ((*TINY, "data.name=cifar10", "data.root=nowhere"), "nowhere"),
@@ -34,7 +34,7 @@ MISTAKES = {
         ("run", "digits_tiny", "tracking.uri=http://127.0.0.1:9"),
         "tracking.uri=http://127.0.0.1:9: no MLflow server answers there",
     ),
-    "MLflow address": (("run", "digits_tiny", "tracking.uri=there"), "is no MLflow tracking address"),
+    "MLflow address": (("run", "digits_tiny", "tracking.uri=there"), "is not an MLflow tracking address"),
     "space": (("sweep", "freezin"), "unknown search space 'freezin'; did you mean 'freezing'?"),
     "sweep key": (("sweep", "freezing", "nokey=1"), "unknown key 'nokey'"),
     "sweep recipe": (

@@ -27,7 +27,7 @@ def start(*arguments, stdout=-1, stderr=-1, code=None, **environment):
 
 
 def closed_pipe():
-    """The writing end of a pipe that nobody reads."""
+    """The writing end of a pipe without a reader."""
     reading, writing = os.pipe()
     os.close(reading)
     return os.fdopen(writing, "w")
@@ -96,7 +96,7 @@ def test_a_result_for_a_full_disk_is_an_error_in_one_line():
     )
 
 
-def test_a_result_that_nobody_reads_is_none():
+def test_a_result_without_a_reader_is_none():
     process = start(code=RESULT, stdout=closed_pipe())
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")

@@ -61,5 +61,5 @@ def test_the_image_installs_exactly_what_is_pinned(context: Path, tmp_path: Path
             resolved[canonicalize_name(metadata["name"])] = Version(metadata["version"])
     ours = resolved.pop(canonicalize_name("profl-ray"))
     assert ours == Version(kit.VERSIONS["PROFL_RAY_VERSION"])
-    # Both ways: nothing floats, and nothing is pinned that nobody needs any more.
+    # Both ways: nothing floats, and nothing is pinned that is no longer needed.
     assert resolved == PINS

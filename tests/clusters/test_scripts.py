@@ -82,7 +82,7 @@ def test_freeze_names_what_is_missing(freeze: ModuleType) -> None:
 
 
 def free_port_range(length: int) -> int:
-    """The first of `length` neighbouring ports that nobody listens on, not always the same."""
+    """The first of `length` neighbouring ports that are free, not always the same."""
     starts = range(21000, 31000, length)
     for first in random.SystemRandom().sample(starts, k=len(starts)):
         try:

@@ -462,7 +462,7 @@ def test_from_yaml_knows_no_base() -> None:
         from_yaml("base: plain\n", "run 3")
 
 
-def test_a_resumed_run_goes_on_as_it_began_but_on_the_fleet_of_today(folder: Path) -> None:
+def test_a_resumed_run_keeps_its_experiment_but_takes_the_fleet_of_today(folder: Path) -> None:
     begun = load_experiment("plain", ["seed=7"])
     assert resumed_config(begun, load_experiment("plain"), [], "--resume x") == begun
     overrides = ["fleet.backend=ray", "fleet.num_actors=3"]
@@ -475,7 +475,7 @@ def test_a_resumed_run_goes_on_as_it_began_but_on_the_fleet_of_today(folder: Pat
     )
     spaced = [f" {override}" for override in overrides]
     assert resumed_config(odd, load_experiment("plain", spaced), spaced, "--resume x") == moved
-    with pytest.raises(UserError, match="begun with seed=7 and goes on with it; seed=8 needs a new run"):
+    with pytest.raises(UserError, match="begun with seed=7 and keeps it; seed=8 needs a new run"):
         resumed_config(begun, load_experiment("plain", ["seed =8"]), ["seed =8"], "--resume x")
     for override in ("seed=8", "fleet.cohort_groups=3"):
         with pytest.raises(

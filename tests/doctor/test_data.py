@@ -13,15 +13,15 @@ def test_the_same_data_everywhere():
     assert finding.level == "ok" and finding.what == "digits, 1438 training images of 1x8x8 on 2 nodes"
 
 
-def test_absent_data_names_the_node_and_keeps_the_data_sets_own_mend():
+def test_absent_data_names_the_node_and_keeps_the_data_sets_own_fix():
     (finding,) = data_findings(DataConfig(name="svhn"), [answer("a"), answer("b", data=ABSENT)])
     assert finding.level == "fail" and finding.what.endswith("looked in /x on b")
-    assert finding.mend.startswith("set data.root=FOLDER")
+    assert finding.fix.startswith("set data.root=FOLDER")
 
 
 def test_data_that_will_be_downloaded_are_a_warning():
     (finding,) = data_findings(DataConfig(name="svhn", download=True), [answer("a", data=ABSENT)])
-    assert finding.level == "warn" and "data.download=true" in finding.mend
+    assert finding.level == "warn" and "data.download=true" in finding.fix
 
 
 def test_other_data_under_the_same_name_are_a_fail():

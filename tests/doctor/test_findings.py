@@ -5,17 +5,17 @@ from profl_ray.doctor.findings import Finding, as_json, as_lines, counts, fail, 
 EVERY = [
     ok("one", "is well"),
     warn("number two", "is odd", "set.two=1"),
-    fail("three", "is broken", "mend it"),
+    fail("three", "is broken", "fix it"),
 ]
 
 
-def test_a_line_a_finding_aligned_with_the_mend_below_and_a_count_at_the_end():
+def test_a_line_a_finding_aligned_with_the_fix_below_and_a_count_at_the_end():
     assert as_lines(EVERY) == [
         "ok    one         is well",
         "warn  number two  is odd",
         "                  -> set.two=1",
         "fail  three       is broken",
-        "                  -> mend it",
+        "                  -> fix it",
         "1 ok, 1 warn, 1 fail",
     ]
 
@@ -28,11 +28,11 @@ def test_json_has_counts_nodes_and_findings():
         "level": "warn",
         "check": "number two",
         "what": "is odd",
-        "mend": "set.two=1",
+        "fix": "set.two=1",
     }
 
 
-@pytest.mark.parametrize(("level", "mend"), [("ok", "do it"), ("warn", ""), ("fail", "")])
-def test_what_is_not_ok_and_only_that_has_a_mend(level, mend):
+@pytest.mark.parametrize(("level", "fix"), [("ok", "do it"), ("warn", ""), ("fail", "")])
+def test_what_is_not_ok_and_only_that_has_a_fix(level, fix):
     with pytest.raises(AssertionError):
-        Finding(level, "check", "what", mend)
+        Finding(level, "check", "what", fix)

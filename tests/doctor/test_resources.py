@@ -39,8 +39,8 @@ def test_a_trial_that_fits_tells_how_many_at_once():
 )
 def test_a_trial_that_never_fits_is_a_fail_with_the_key(settings, words):
     (finding,) = placement_findings(config(*settings), [Node({"CPU": 3.0})] * 3)
-    assert finding.level == "fail" and words in finding.what and finding.mend.startswith("fleet.")
-    assert "mend" not in finding.what and ")" not in finding.mend
+    assert finding.level == "fail" and words in finding.what and finding.fix.startswith("fleet.")
+    assert "fix" not in finding.what and ")" not in finding.fix
 
 
 def test_a_trial_that_fits_only_in_sum_is_a_fail():
@@ -54,14 +54,14 @@ def test_what_the_jobs_own_process_holds_is_no_room_for_trials():
     (finding,) = placement_findings(config(*RAY), nodes_of(answers))
     assert "there are 8 CPU (1 CPU of them held by the job's own process): 3 trials at once" in finding.what
     (finding,) = placement_findings(config(*RAY, "fleet.num_actors=8"), nodes_of(answers))
-    assert finding.level == "fail" and finding.mend.startswith("fleet.num_actors=7")
+    assert finding.level == "fail" and finding.fix.startswith("fleet.num_actors=7")
     (finding,) = memory_findings(config(*RAY), answers, 10.0, 1.0)
     assert "enough for 3 trials at once" in finding.what
 
 
 def test_a_trial_that_reserves_nothing_is_a_fail_as_a_sweep_refuses_it():
     (finding,) = placement_findings(config(*RAY, "fleet.cpus_per_actor=0"), [Node({"CPU": 3.0})])
-    assert finding.level == "fail" and finding.mend == "fleet.cpus_per_actor=0.1"
+    assert finding.level == "fail" and finding.fix == "fleet.cpus_per_actor=0.1"
 
 
 def test_enough_memory_for_all_trials():
@@ -72,7 +72,7 @@ def test_enough_memory_for_all_trials():
 def test_too_little_memory_for_all_trials_says_how_many():
     tight = MEMORY | {"available_mib": 2500.0}
     (finding,) = memory_findings(config(*RAY), [answer(cpus=4, memory=tight)], 10.0, 1.0)
-    assert finding.level == "warn" and finding.mend.endswith("--max-concurrent 1")
+    assert finding.level == "warn" and finding.fix.endswith("--max-concurrent 1")
 
 
 def test_a_limit_below_the_free_memory_counts():

@@ -50,7 +50,7 @@ def test_a_root_below_a_file_cannot_be_used(tmp_path):
     with pytest.raises(OSError) as caught, trial_files(root):
         pass
     finding = unusable(root, caught.value)
-    assert finding.level == "fail" and "Not a directory" in finding.what and "storage.root=" in finding.mend
+    assert finding.level == "fail" and "Not a directory" in finding.what and "storage.root=" in finding.fix
 
 
 def test_another_folder_under_the_same_path_is_not_shared(tmp_path):
@@ -74,7 +74,7 @@ def test_a_lock_that_is_given_twice_is_no_lock(tmp_path):
     folder = tmp_path / ".doctor-x"
     folder.mkdir()
     (folder / "driver").write_text(folder.name)
-    told = probe.try_folder(folder, "b")  # Nobody holds the lock here.
+    told = probe.try_folder(folder, "b")  # The lock is free here.
     assert told == STORAGE | {"locks": False}
     (finding,) = of_storage(storage_findings(tmp_path, folder, [answer("b", storage=told)]))
     assert finding.level == "fail" and "a lock held by the driver is given to b" in finding.what

@@ -31,7 +31,7 @@ def test_one_machine_has_one_clock():
 def test_open_files(limit, level):
     (finding,) = system.file_findings([answer("a"), answer("b", open_files=limit)])
     assert finding.level == level
-    assert level == "ok" or (f"{limit} on b" in finding.what and "ulimit -n" in finding.mend)
+    assert level == "ok" or (f"{limit} on b" in finding.what and "ulimit -n" in finding.fix)
 
 
 def test_no_limit_of_open_files_anywhere():
@@ -44,7 +44,7 @@ def test_no_limit_of_open_files_anywhere():
 def test_shared_memory(mib, data_mib, level):
     (finding,) = system.shm_findings([answer("a"), answer("b", shm_mib=float(mib))], data_mib)
     assert finding.level == level
-    assert level == "ok" or (f"{mib} MiB on b" in finding.what and "--shm-size=" in finding.mend)
+    assert level == "ok" or (f"{mib} MiB on b" in finding.what and "--shm-size=" in finding.fix)
 
 
 @pytest.mark.parametrize(

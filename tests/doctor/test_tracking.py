@@ -21,7 +21,7 @@ def test_a_file_is_enough_for_one_machine_and_a_warning_for_several(tmp_path):
     asked = config(f"storage.root={tmp_path}")
     assert levels(tracking_findings(asked, [answer()], 1)) == ["ok"]
     findings = tracking_findings(asked, [answer("a"), answer("b")], 2)
-    assert levels(findings) == ["ok", "warn"] and "mlflow server" in findings[1].mend
+    assert levels(findings) == ["ok", "warn"] and "mlflow server" in findings[1].fix
 
 
 def test_without_tracking_nothing_is_asked():

@@ -21,7 +21,7 @@ def project(tmp_path, monkeypatch):
 def test_what_is_too_large_is_a_warning_that_names_it(project):
     (finding,) = upload_findings(project)
     assert finding.level == "warn" and "big 3, code.py 0 MiB" in finding.what
-    assert finding.mend.startswith("echo big >> .rayignore")
+    assert finding.fix.startswith("echo big >> .rayignore")
 
 
 @pytest.mark.parametrize("ignore", [".gitignore", ".rayignore"])

@@ -13,7 +13,7 @@ def test_equal_versions_are_listed_once():
 def test_another_version_names_the_node_and_the_version_to_install():
     (finding,) = version_findings([answer("a"), answer("b", versions=DRIVER | {"torch": "2.12.0"})], DRIVER)
     assert finding.level == "fail" and "torch is 2.12.0 on b, 2.14.1 for the driver" in finding.what
-    assert "pip install 'torch==2.14.1' on b" in finding.mend
+    assert "pip install 'torch==2.14.1' on b" in finding.fix
 
 
 def test_what_a_node_lacks_is_a_fail():
@@ -24,7 +24,7 @@ def test_what_a_node_lacks_is_a_fail():
 def test_what_the_driver_lacks_is_told_once():
     lacking = DRIVER | {"mlflow": "missing"}
     (finding,) = version_findings([answer("a", versions=lacking), answer("b")], lacking)
-    assert finding.level == "fail" and finding.mend == "pip install mlflow"
+    assert finding.level == "fail" and finding.fix == "pip install mlflow"
 
 
 def test_other_source_code_names_the_nodes():

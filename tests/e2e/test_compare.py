@@ -4,7 +4,7 @@ import json
 
 from profl_ray.tracking import read_sweep
 
-RICH_FOR_NOBODY = (
+TOO_RICH_FOR_ALL = (
     "federation.quotas.name=uniform_fraction",
     "federation.quotas.low_fraction=0.7",
     "federation.quotas.high_fraction=0.9",
@@ -21,7 +21,7 @@ SHORT = (
 
 def test_methods_on_the_same_federation_end_in_one_table(program, runs):
     methods = ("--strategies", "allsmall,exclusive", "--seeds", "1,2")
-    settings = (*RICH_FOR_NOBODY, *SHORT, f"storage.root={runs}")
+    settings = (*TOO_RICH_FOR_ALL, *SHORT, f"storage.root={runs}")
     result = program.run("compare", "digits_tiny", *methods, *settings, "--json", timeout=480)
     assert result.code == 0, result.out + result.err
     outcome = json.loads(result.last)

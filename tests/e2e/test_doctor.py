@@ -22,7 +22,7 @@ def test_a_healthy_machine(program, tmp_path):
     program.wait_until_nothing_is_left()
 
 
-def test_what_is_broken_is_told_with_its_mend(program, tmp_path):
+def test_what_is_broken_is_told_with_its_fix(program, tmp_path):
     (tmp_path / "file").touch()
     settings = (f"storage.root={tmp_path}/file/runs", "tracking.uri=http://127.0.0.1:9", "data.name=svhn")
     result = program.run("doctor", *settings, f"data.root={tmp_path}")

@@ -1,4 +1,4 @@
-"""A run whose results folder, and MLflow, are others when it goes on."""
+"""A run whose results folder, and MLflow, are others when it is resumed."""
 
 import json
 

@@ -31,9 +31,7 @@ def test_a_sweep_that_needs_the_cpu_of_the_jobs_own_process_is_refused_at_once(t
     )
     doctor = [line for line in result.stdout.splitlines() if line.startswith("fail  resources")]
     assert len(doctor) == 1 and words in doctor[0], result.stdout + result.stderr
-    told = (
-        f"error: the cluster is too small: a run {words} 1 (mend: fleet.num_actors=1, fleet.cpus_per_actor)"
-    )
+    told = f"error: the cluster is too small: a run {words} 1 (fix: fleet.num_actors=1, fleet.cpus_per_actor)"
     assert told in result.stdout, result.stdout + result.stderr
     assert result.returncode == 1 and "Traceback" not in result.stdout
     assert not (tmp_path / "runs").exists()

@@ -68,7 +68,7 @@ def test_a_signal_for_the_whole_group_leaves_ray_to_us(program, tmp_path):
     os.killpg(process.pid, signal.SIGHUP)
     out, err = process.communicate(timeout=240)
     assert process.returncode == 130, out + err
-    assert "interrupted; go on with" in out and "lost" not in out and err == ""
+    assert "interrupted; resume with" in out and "lost" not in out and err == ""
     assert statuses(tmp_path) == {"sweep": {"KILLED"}, "trial": {"KILLED"}}
     program.wait_until_nothing_is_left()
 
@@ -113,7 +113,7 @@ def test_ctrl_c_that_ends_tee_too_stops_a_run_in_order(program, tmp_path):
     assert list((tmp_path / summary["run_id"] / "checkpoints").iterdir())
 
 
-def test_a_sweep_goes_on_when_its_reader_has_left(program, tmp_path):
+def test_a_sweep_continues_when_its_reader_has_left(program, tmp_path):
     settings = ("freezing.max_rounds=2", "freezing.min_rounds=1", "freezing.max_shrink_rounds=1")
     process = program.start("sweep", "freezing", *ONE, *SHORT, *settings, f"storage.root={tmp_path}")
     read_until(process.stdout, "1 trials")
@@ -127,7 +127,7 @@ def test_a_sweep_goes_on_when_its_reader_has_left(program, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_table_that_the_disk_does_not_take_is_an_error_and_one_that_nobody_reads_is_none(program, runs):
+def test_a_table_that_the_disk_does_not_take_is_an_error_and_one_without_a_reader_is_none(program, runs):
     command = f"{sys.executable} -m profl_ray memory --model cnn --image 1x8x8 storage.root={runs}"
     environment = {"env": program.environment, "cwd": program.temporary, "capture_output": True, "text": True}
     full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], **environment)

@@ -51,7 +51,7 @@ def lose(folder):
             path.write_bytes(b"" if number % 3 else b"\x80\x05{not a state")
 
 
-def test_a_killed_sweep_goes_on_without_tunes_state_and_trains_nothing_twice(program, runs):
+def test_a_killed_sweep_resumes_without_tunes_state_and_trains_nothing_twice(program, runs):
     # Long enough that the second trial does not end while the kill takes its way.
     options = (*TINY, "freezing.max_rounds=20", "fleet.backend=in_process", f"storage.root={runs}")
     process = program.start("sweep", "freezing", *FEW, *options)

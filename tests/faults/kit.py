@@ -33,7 +33,7 @@ def busy_config(root, *overrides):
 
 @cache
 def undisturbed(root, *overrides):
-    """Digest and records of the same run in this process, that nobody disturbs."""
+    """Digest and records of the same run in this process, undisturbed."""
     config = busy_config(root, "tracking.enabled=false", *overrides)
     driver = Driver(config, RunIdentity(root / f"undisturbed-{abs(hash(overrides))}", "undisturbed"))
     summary = driver.run()

@@ -109,7 +109,7 @@ def test_a_sweep_outlives_its_server(local_ray, server, tmp_path, fault):
         told.append(text)
         num_begun = sum(path.stat().st_size > 0 for path in tmp_path.glob("*/trials/*/records.jsonl"))
         if line.injected < min(num_begun, 2) and server.process is not None:
-            # While each trial trains: it comes to its rung, waits, and goes on or not.
+            # While each trial trains: it comes to its rung, waits, and continues or not.
             line.injected += 1
             server.kill()
             back.append(Timer(10.0, server.start))
@@ -153,7 +153,7 @@ def test_what_a_server_missed_to_the_end_is_delivered_on_resume(server, runs, tm
 
         started = time.monotonic()
         summary = driver.run(disturb)
-        assert time.monotonic() - started < 120, "it waits for nobody"
+        assert time.monotonic() - started < 120, "it does not wait"
     assert summary["weights_sha256"] == digest
     (notice,) = summary["notices"]
     assert "could not be delivered to MLflow" in notice and "--resume run" in notice

@@ -54,7 +54,7 @@ def spoil(folder, draw):
 
 
 @pytest.mark.parametrize("num_kills", [2, pytest.param(6, marks=pytest.mark.faults)], ids=["short", "long"])
-def test_a_run_that_is_killed_goes_on_to_the_same_weights(program, runs, fault, num_kills):
+def test_a_run_that_is_killed_resumes_to_the_same_weights(program, runs, fault, num_kills):
     line, draw = fault(f"kill -9 of the run, at any moment, {num_kills + 1} times"), random.Random(num_kills)
     digest, records = undisturbed(runs)
     process, name = started(program, runs)

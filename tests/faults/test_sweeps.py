@@ -62,7 +62,7 @@ def check(line, outcome, runs):
     assert line.weights_equal and line.points_lost == 0
 
 
-def test_a_trial_that_is_killed_goes_on_by_itself(program, runs, fault):
+def test_a_trial_that_is_killed_resumes_by_itself(program, runs, fault):
     line = fault("kill -9 of a sweep's trial")
     process = program.start("sweep", "freezing", *FEW, "--max-concurrent", "1", *TINY, f"storage.root={runs}")
     for _ in range(2):
@@ -115,7 +115,7 @@ class Head:
         self.process.communicate()
 
 
-def test_a_sweep_goes_on_after_its_head_was_killed(program, runs, fault):
+def test_a_sweep_resumes_after_its_head_was_killed(program, runs, fault):
     line = fault("kill -9 of the Ray head, with all its workers")
     head = Head(program)
     head.start()

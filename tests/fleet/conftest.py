@@ -11,7 +11,7 @@ from .kit import play, short_config
 
 
 def pytest_collection_modifyitems(items):
-    """MLflow with SQLAlchemy 2.1 warns of a loader that SQLAlchemy will drop; that is theirs to mend."""
+    """MLflow with SQLAlchemy 2.1 warns of a loader that SQLAlchemy will drop; that is theirs to fix."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

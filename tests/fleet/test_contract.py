@@ -1,4 +1,4 @@
-"""The contract of every fleet: the same weights and the same records, bit for bit, whoever trains."""
+"""The contract of every fleet: the same weights and the same records, bit for bit, whichever actor trains."""
 
 import time
 from dataclasses import replace

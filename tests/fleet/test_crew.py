@@ -160,7 +160,7 @@ def test_an_actor_that_fails_as_it_starts_says_why(local_ray):
             """Answer, if it came so far."""
 
     broken = ray.remote(Broken).options(num_cpus=0.1)
-    with pytest.raises(UserError, match=r"died as it started: OSError: no such card$"):
+    with pytest.raises(UserError, match=r"died while it started: OSError: no such card$"):
         Crew(broken.remote, 2, 60.0, 60.0)
 
 

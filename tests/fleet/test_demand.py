@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def hold(local_ray):
-    """Return a function that holds CPUs as somebody else's actor does, and returns how to give them back."""
+    """Return a function that holds CPUs as another job's actor does, and returns how to give them back."""
     import ray
 
     class Holder:
@@ -34,7 +34,7 @@ def hold(local_ray):
         ray.kill(actor)
 
 
-def test_a_run_says_what_its_client_actors_wait_for_and_goes_on_when_it_is_free(
+def test_a_run_says_what_its_client_actors_wait_for_and_continues_when_it_is_free(
     hold, root, tmp_path, reference
 ):
     from profl_ray.fleet import waiting

@@ -60,7 +60,7 @@ def test_every_round_is_saved_when_it_is_told(make_driver):
 
 @pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize("rounds", [1, 3, 4])
-def test_a_stopped_run_is_saved_and_goes_on_as_if_it_had_not_stopped(make_driver, reference, every, rounds):
+def test_a_stopped_run_is_saved_and_resumes_as_if_it_had_not_stopped(make_driver, reference, every, rounds):
     option = f"storage.checkpoint_every_rounds={every}"
     driver = make_driver(option)
     summary = driver.run(lambda record: driver.stop() if record.round == rounds else None)
@@ -77,7 +77,7 @@ def test_a_stopped_run_is_saved_and_goes_on_as_if_it_had_not_stopped(make_driver
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_a_killed_run_goes_on_from_its_last_checkpoint(make_driver, reference, every):
+def test_a_killed_run_resumes_from_its_last_checkpoint(make_driver, reference, every):
     """Killed after two rounds: nothing is closed; with a checkpoint every three rounds, none was saved."""
     option = f"storage.checkpoint_every_rounds={every}"
     killed = make_driver(option)
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(make_driver, reference, e
 
 
 @pytest.mark.parametrize("replayed", range(1, NUM_ROUNDS))
-def test_rounds_shared_under_other_settings_are_forgotten_when_a_run_goes_on(
+def test_rounds_shared_under_other_settings_are_forgotten_when_a_run_is_resumed(
     root, tmp_path, make_driver, reference, replayed
 ):
     sharing = ("storage.share_rounds=true", f"storage.root={tmp_path}")

@@ -25,7 +25,7 @@ def gpu_worker(*sizes, **settings):
     return make_worker(sizes, make_data(num_train=sum(sizes)), accelerator="cuda", **settings)
 
 
-def test_the_cap_stops_a_device_alone_and_the_worker_goes_on():
+def test_the_cap_stops_a_device_alone_and_the_worker_continues():
     """Device 0 needs some 100 MiB; before it, one without a quota has left as much in the allocator."""
     worker, state = gpu_worker(1000, 20, overhead_mib=2.0), make_state(HOSTILE)
     (ample,) = worker.train(make_order(0), [state]).reports

@@ -150,7 +150,7 @@ def test_a_cluster_that_is_away_is_told_at_once(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(NoRay, match=r"RAY_ADDRESS=127\.0\.0\.1:9 cannot be reached") as caught:
         ask_cluster(probe, probe.look, {}, 5.0)
-    assert "RAY_ADDRESS=HEAD:6379" in caught.value.mend
+    assert "RAY_ADDRESS=HEAD:6379" in caught.value.fix
 
 
 def test_a_job_servers_address_is_no_cluster(monkeypatch):

@@ -27,7 +27,7 @@ def an_experiment():
 
 
 @pytest.mark.ray
-def test_the_cap_stops_a_device_alone_and_its_actor_goes_on(local_ray):
+def test_the_cap_stops_a_device_alone_and_its_actor_continues(local_ray):
     import ray
 
     experiment, state = an_experiment(), make_state(HOSTILE)

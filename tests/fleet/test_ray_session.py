@@ -26,7 +26,7 @@ def test_a_temporary_folder_that_is_too_long_is_left_aside(monkeypatch):
 
 def test_a_folder_that_the_user_named_is_not_replaced(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", "/" + "x" * 90)
-    with pytest.raises(NoRay, match=r"is too long for Ray's sockets .* \(mend: RAY_TMPDIR=/tmp\)"):
+    with pytest.raises(NoRay, match=r"is too long for Ray's sockets .* \(fix: RAY_TMPDIR=/tmp\)"):
         ray_folder()
 
 
@@ -47,7 +47,7 @@ def test_an_address_that_leads_nowhere_is_one_line(monkeypatch, address, words):
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(NoRay, match=words) as caught, ray_session():
         raise AssertionError("connected")
-    assert "\n" not in str(caught.value) and caught.value.mend
+    assert "\n" not in str(caught.value) and caught.value.fix
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(monkeypatch, tmp_path):

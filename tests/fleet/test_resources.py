@@ -54,7 +54,7 @@ def test_a_cluster_that_is_too_small_is_told_with_the_numbers(tmp_path):
     check_cluster(config(tmp_path, *RAY), cpus(0.5, 1.0))
     told = refused(config(tmp_path, *RAY, "fleet.driver_cpus=1"), cpus(2.0))
     assert "needs 2.5 CPU (driver and 3 client actors), the cluster has 2 (" in told
-    assert "(mend: fleet.num_actors=2, fleet.cpus_per_actor)" in told
+    assert "(fix: fleet.num_actors=2, fleet.cpus_per_actor)" in told
 
 
 def test_what_the_jobs_own_process_holds_is_told(tmp_path):
@@ -64,7 +64,7 @@ def test_what_the_jobs_own_process_holds_is_told(tmp_path):
     check_cluster(eight, cpus(4, 4))
     assert refused(eight, held) == (
         "the cluster is too small: a run needs 8 CPU (driver and 8 client actors), the cluster has 8, of "
-        "which the job's own process holds 1 (mend: fleet.num_actors=7, fleet.cpus_per_actor)"
+        "which the job's own process holds 1 (fix: fleet.num_actors=7, fleet.cpus_per_actor)"
     )
     four = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=1", "fleet.cpus_per_actor=4")
     assert "the largest node has 3 beside the job's own process" in refused(four, held[1:] * 2)
@@ -82,14 +82,14 @@ def test_what_fits_exactly_is_enough(tmp_path, num_actors, each):
     )
     check_cluster(many, cpus(7.0))
     told = refused(config(tmp_path, "fleet.cpus_per_actor=7.1"), cpus(7.0))
-    assert "the cluster is too small: a run needs 7.1 CPU, the cluster has 7 (mend: fleet.cpus" in told
+    assert "the cluster is too small: a run needs 7.1 CPU, the cluster has 7 (fix: fleet.cpus" in told
 
 
 @pytest.mark.parametrize("backend", ["in_process", "ray"])
 def test_a_trial_must_reserve_something(tmp_path, backend):
     nothing = config(tmp_path, "fleet.cpus_per_actor=0", f"fleet.backend={backend}")
     told = refused(nothing, cpus(7.0), check_trial)
-    assert told.startswith("fleet.cpus_per_actor=0: a trial must reserve something (mend: fleet.cpus")
+    assert told.startswith("fleet.cpus_per_actor=0: a trial must reserve something (fix: fleet.cpus")
     check_cluster(nothing, cpus(7.0))  # A run of its own may.
     check_trial(config(tmp_path, "fleet.cpus_per_actor=0", "fleet.gpus_per_actor=1"), [Node({"GPU": 1.0})])
     driver = ("fleet.backend=ray", "fleet.cpus_per_actor=0", "fleet.driver_cpus=1")
@@ -101,7 +101,7 @@ def test_parts_that_ray_cannot_share_out_are_told(tmp_path, key):
     told = refused(
         config(tmp_path, "fleet.backend=ray", f"fleet.{key}=0.00001"), [Node({"CPU": 7, "GPU": 1})]
     )
-    assert told == f"fleet.{key}=1e-05: Ray shares out parts of 0.0001 (mend: fleet.{key}=0.0001)"
+    assert told == f"fleet.{key}=1e-05: Ray shares out parts of 0.0001 (fix: fleet.{key}=0.0001)"
     check_cluster(config(tmp_path, "fleet.backend=ray", f"fleet.{key}=0.0001"), [Node({"CPU": 7, "GPU": 1})])
 
 
@@ -109,9 +109,9 @@ def test_an_actor_that_fits_no_node_is_told_though_the_sum_would_do(tmp_path):
     wide = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=1", "fleet.cpus_per_actor=3")
     check_cluster(wide, cpus(1.0, 3.0))
     told = refused(wide, cpus(2.0, 2.0))
-    assert "one client actor needs 3 CPU, the largest node has 2 (mend: fleet.cpus_per_actor)" in told
+    assert "one client actor needs 3 CPU, the largest node has 2 (fix: fleet.cpus_per_actor)" in told
     driver = config(tmp_path, *RAY, "fleet.driver_cpus=3")
-    assert "the driver needs 3 CPU, the largest node has 2.5 (mend: fleet.driver_cpus)" in refused(
+    assert "the driver needs 3 CPU, the largest node has 2.5 (fix: fleet.driver_cpus)" in refused(
         driver, cpus(2.5, 2.5)
     )
 
@@ -120,8 +120,8 @@ def test_actors_that_fit_in_sum_but_not_on_the_nodes_are_told(tmp_path):
     three = config(tmp_path, "fleet.backend=ray", "fleet.num_actors=3", "fleet.cpus_per_actor=2")
     check_cluster(three, cpus(4.0, 2.0))
     assert refused(three, cpus(3.0, 3.0)) == (
-        "a run does not fit on the nodes, though it would in sum: it needs 3 times 2 CPU, the nodes have "
-        "3, 3 CPU: room for 2 client actors (mend: fleet.num_actors=2, fleet.cpus_per_actor)"
+        "a run does not fit on the nodes, though it would in total: it needs 3 times 2 CPU, the nodes have "
+        "3, 3 CPU: room for 2 client actors (fix: fleet.num_actors=2, fleet.cpus_per_actor)"
     )
     each = config(tmp_path, "fleet.backend=ray", "fleet.actor_per_device=true", "fleet.cpus_per_actor=2")
     assert "fleet.actor_per_device=false and fleet.num_actors=5" in refused(each, cpus(5.0, 5.0, 2.0))

@@ -1,4 +1,4 @@
-"""A run that goes on while MLflow is another one, has lost it, or is not wanted."""
+"""A run that is resumed while MLflow is another one, has lost it, or is not wanted."""
 
 import json
 import shutil
@@ -43,8 +43,8 @@ def store(template, tmp_path):
 
 
 @pytest.fixture
-def go_on(root, tmp_path):
-    """Return a function that begins the run, or goes on with it, and stops it after so many rounds."""
+def resume_run(root, tmp_path):
+    """Return a function that begins the run, or resumes it, and stops it after so many rounds."""
 
     def play(uri, until=NUM_ROUNDS, **identity):
         config = short_config(root, f"tracking.enabled={str(uri is not None).lower()}")
@@ -92,68 +92,68 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_run_that_is_not_there_any_more_is_filled_in(go_on, store, reference, tmp_path, loss):
+def test_a_run_that_is_not_there_any_more_is_filled_in(resume_run, store, reference, tmp_path, loss):
     old = store("old")
-    first = go_on(old, until=3)["mlflow_run_id"]
+    first = resume_run(old, until=3)["mlflow_run_id"]
     name = LOSSES[loss](MlflowClient(tracking_uri=old), first) or "old"
-    summary = go_on(store(name), until=4)
+    summary = resume_run(store(name), until=4)
     assert summary["mlflow_run_id"] != first
     (notice,) = summary["notices"]
     assert first in notice and summary["mlflow_run_id"] in notice and "\n" not in notice
-    summary = go_on(store(name))
+    summary = resume_run(store(name))
     assert summary["notices"] == [], "told once"
     assert_whole(store(name), summary, reference, tmp_path)
 
 
-def test_a_finished_run_is_filled_in_too(go_on, store, reference, tmp_path):
-    go_on(store("old"))
-    assert_whole(store("new"), go_on(store("new")), reference, tmp_path)
+def test_a_finished_run_is_filled_in_too(resume_run, store, reference, tmp_path):
+    resume_run(store("old"))
+    assert_whole(store("new"), resume_run(store("new")), reference, tmp_path)
 
 
-def test_the_same_store_under_another_address_has_the_run(go_on, store, reference, tmp_path):
-    first = go_on(store("old"), until=3)
+def test_the_same_store_under_another_address_has_the_run(resume_run, store, reference, tmp_path):
+    first = resume_run(store("old"), until=3)
     (tmp_path / "old").rename(tmp_path / "new")
-    summary = go_on(store("new"))
+    summary = resume_run(store("new"))
     assert summary["mlflow_run_id"] == first["mlflow_run_id"]
     assert_whole(store("new"), summary, reference, tmp_path)
     assert not (tmp_path / "old").exists()
 
 
-def test_who_goes_back_goes_on_with_the_run_that_is_there(go_on, store, reference, tmp_path):
-    first = go_on(store("a"), until=2)
-    assert go_on(store("b"), until=4)["mlflow_run_id"] != first["mlflow_run_id"]
-    summary = go_on(store("a"))
+def test_a_run_that_goes_back_resumes_the_run_that_is_there(resume_run, store, reference, tmp_path):
+    first = resume_run(store("a"), until=2)
+    assert resume_run(store("b"), until=4)["mlflow_run_id"] != first["mlflow_run_id"]
+    summary = resume_run(store("a"))
     assert summary["mlflow_run_id"] == first["mlflow_run_id"]
     assert_whole(store("a"), summary, reference, tmp_path)
 
 
-def test_tracking_may_be_off_in_between(go_on, store, reference, tmp_path):
+def test_tracking_may_be_off_in_between(resume_run, store, reference, tmp_path):
     uri = store("old")
-    first = go_on(uri, until=2)
-    assert go_on(None, until=4)["mlflow_run_id"] == ""
-    summary = go_on(uri)
+    first = resume_run(uri, until=2)
+    assert resume_run(None, until=4)["mlflow_run_id"] == ""
+    summary = resume_run(uri)
     assert summary["mlflow_run_id"] == first["mlflow_run_id"]
     assert_whole(uri, summary, reference, tmp_path)
 
 
-def test_tracking_may_begin_late(go_on, store, reference, tmp_path):
-    go_on(None, until=4)
+def test_tracking_may_begin_late(resume_run, store, reference, tmp_path):
+    resume_run(None, until=4)
     uri = store("old")
-    summary = go_on(uri, until=5)
+    summary = resume_run(uri, until=5)
     assert len(summary["notices"]) == 1
-    assert go_on(uri)["mlflow_run_id"] == summary["mlflow_run_id"], "it is noted"
-    assert_whole(uri, go_on(uri), reference, tmp_path)
+    assert resume_run(uri)["mlflow_run_id"] == summary["mlflow_run_id"], "it is noted"
+    assert_whole(uri, resume_run(uri), reference, tmp_path)
 
 
-def test_an_mlflow_that_is_away_is_told_before_anything_is_played(go_on, store):
-    go_on(store("old"), until=2)
+def test_an_mlflow_that_is_away_is_told_before_anything_is_played(resume_run, store):
+    resume_run(store("old"), until=2)
     with pytest.raises(UserError, match="no MLflow server answers"):
-        go_on("http://127.0.0.1:9")
-    assert go_on(None)["finished"]
+        resume_run("http://127.0.0.1:9")
+    assert resume_run(None)["finished"]
 
 
-def test_a_run_that_has_ended_is_filled_in_without_being_played(go_on, store, reference, tmp_path, root):
-    go_on(store("old"))
+def test_a_run_that_has_ended_is_filled_in_without_being_played(resume_run, store, reference, tmp_path, root):
+    resume_run(store("old"))
     before = {
         path: path.read_bytes()
         for path in (tmp_path / "run").rglob("*")
@@ -171,13 +171,13 @@ def test_a_run_that_has_ended_is_filled_in_without_being_played(go_on, store, re
     assert refill(identity, short_config(root)) == "" and folder.facts()["mlflow_run_id"] == run_id
 
 
-def test_other_data_under_the_same_name_is_refused(go_on, tmp_path, monkeypatch):
-    go_on(None, until=2)
+def test_other_data_under_the_same_name_is_refused(resume_run, tmp_path, monkeypatch):
+    resume_run(None, until=2)
     run = RunFolder(tmp_path / "run")
     run.note(contents={"data": "of other images"})
     with pytest.raises(UserError, match=r"data\.root=.* holds other data than the run was begun with"):
-        go_on(None)
+        resume_run(None)
     facts = run.facts()
     del facts["contents"]
     (run.path / "run.json").write_text(json.dumps(facts))
-    assert go_on(None)["notices"] == [], "of an older version, in the same place"
+    assert resume_run(None)["notices"] == [], "of an older version, in the same place"

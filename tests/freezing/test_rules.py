@@ -104,13 +104,13 @@ def test_fixed_rounds_keeps_minimum_and_cap() -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_rounds_in_which_nobody_trained_count_for_the_cap(name: str) -> None:
-    nobody = [np.zeros(4)]
-    assert replay(rule(name=name, rounds=9, max_rounds=7), nobody, [0], rounds_done=20) == 7
+def test_rounds_in_which_no_device_trained_count_for_the_cap(name: str) -> None:
+    untrained = [np.zeros(4)]
+    assert replay(rule(name=name, rounds=9, max_rounds=7), untrained, [0], rounds_done=20) == 7
     assert replay(rule(name=name, rounds=9, max_rounds=7), drift(2), [0, 3, 12]) == 7
 
 
-def test_rounds_in_which_nobody_trained_are_no_evaluations() -> None:
+def test_rounds_in_which_no_device_trained_are_no_evaluations() -> None:
     decisions = [rule(**SHORT).decide(drift(4), done) for done in (4, 5, 50)]
     assert [decision.streak for decision in decisions] == [1, 1, 1]
 
@@ -153,8 +153,8 @@ def test_replay_equals_deciding_online(
     config = FreezingConfig(name=name, phi=phi, rounds=data.draw(st.integers(1, 45)), **SHORT)
     online = make_rule(config, cap)
     snapshots, rounds, fired = [full[0]], [0], None
-    for done, somebody in enumerate(trained, start=1):
-        if somebody:
+    for done, any_trained in enumerate(trained, start=1):
+        if any_trained:
             snapshots.append(full[len(snapshots)])
             rounds.append(done)
         decision = online.decide(snapshots, done)

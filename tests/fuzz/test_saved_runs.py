@@ -1,4 +1,4 @@
-"""Files of a run that were damaged: the run goes on to the same weights, or says why it cannot."""
+"""Files of a run that were damaged: the run resumes to the same weights, or says why it cannot."""
 
 import shutil
 
@@ -48,14 +48,14 @@ def test_damaged_files(begun, storage, data):
             path.unlink()
         else:
             path.write_bytes((folder / data.draw(st.sampled_from(names), label="with")).read_bytes())
-    summary = attempt("files of a run", lambda: go_on(copy, config))
+    summary = attempt("files of a run", lambda: resume(copy, config))
     if summary is not None:
         assert summary["finished"] and summary["weights_sha256"] == digest
     # Nothing is lost: what was there and is whole still is.
     assert copy.is_dir()
 
 
-def go_on(path, config):
+def resume(path, config):
     """As `profl-ray run --resume` does."""
     folder = RunFolder(path)
     if not folder.exists:

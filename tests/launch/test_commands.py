@@ -116,7 +116,7 @@ def test_ui_needs_runs_and_a_free_port(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"run `make demo` first$"):
         run_ui(tmp_path)
     (tmp_path / "mlflow.db").touch()
-    with pytest.raises(UserError, match=r"^port: 99999 is no TCP port"):
+    with pytest.raises(UserError, match=r"^port: 99999 is not a TCP port"):
         run_ui(tmp_path, port=99999)
 
 

@@ -87,7 +87,7 @@ def test_a_token_that_is_not_the_clusters_is_told(program, head, token, words):
     assert "wants its token" in done.stderr and words in done.stderr
 
 
-def test_an_address_where_somebody_else_listens_is_told_within_seconds(program):
+def test_an_address_where_another_program_listens_is_told_within_seconds(program):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         done = program(

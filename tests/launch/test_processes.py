@@ -35,7 +35,7 @@ def test_end_leaves_nothing_of_a_stubborn_family(eventually: Callable[..., None]
     assert child.returncode == -signal.SIGKILL
 
 
-def test_end_touches_nobody_else(tmp_path: Path) -> None:
+def test_end_touches_no_other_process(tmp_path: Path) -> None:
     other = start(f"{tmp_path}-other", "import time; print('ready', flush=True); time.sleep(300)")
     try:
         processes.end(start(str(tmp_path)), str(tmp_path), grace_seconds=0.1)
@@ -84,7 +84,7 @@ time.sleep(300)
 
 
 def test_a_dismissed_guard_does_nothing(tmp_path: Path) -> None:
-    guard = Guard("nobody", tmp_path)
+    guard = Guard("unused", tmp_path)
     guard.watch(os.getpid())
     guard.dismiss()
     assert tmp_path.is_dir()

@@ -47,8 +47,8 @@ def test_a_partition_by_cost_is_more_even_than_the_stages() -> None:
     costs = unit_costs_bytes(network("resnet18"), 128)
     by_cost = balanced_partition(costs, 4)
 
-    def dearest(partition: tuple[int, ...]) -> float:
+    def costliest(partition: tuple[int, ...]) -> float:
         bounds = [sum(partition[:index]) for index in range(len(partition) + 1)]
         return max(sum(costs[a:b]) for a, b in pairwise(bounds))
 
-    assert dearest(by_cost) < dearest((2, 2, 2, 2))
+    assert costliest(by_cost) < costliest((2, 2, 2, 2))

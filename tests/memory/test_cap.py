@@ -60,7 +60,7 @@ def test_a_cap_never_lifts_a_limit_that_stands() -> None:
     assert limit() == before
 
 
-def test_training_beyond_the_cap_fails_and_can_go_on_afterwards(make_task: MakeTask) -> None:
+def test_training_beyond_the_cap_fails_and_can_continue_afterwards(make_task: MakeTask) -> None:
     """A real step: the convolution's output alone is larger than the cap."""
     task = make_task("cnn", width=4.0, size=32, batch_size=512)  # 128 MiB after the first convolution.
     small = make_task("cnn", width=4.0, size=32, batch_size=2)

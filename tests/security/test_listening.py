@@ -1,4 +1,4 @@
-"""Nothing of ours listens beyond loopback; what Ray itself opens wider answers nobody without the token."""
+"""Nothing of ours listens beyond loopback; what Ray itself opens wider does not answer without the token."""
 
 import os
 import socket
@@ -61,7 +61,7 @@ print("let in", ray.get(ray.remote(lambda: 7).remote()))
 """
 
 
-def test_a_head_lets_nobody_in_without_its_token(tmp_path):
+def test_a_head_lets_no_one_in_without_its_token(tmp_path):
     with LocalHead(num_cpus=1) as head:
         family = [process.pid for process in processes.family(head.pid, str(head._scratch.path))]
         dashboard = [one for one in listeners(family) if one.port == head._ports[0]]

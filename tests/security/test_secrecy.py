@@ -81,6 +81,6 @@ def test_a_recipe_cannot_write_outside_the_working_folder(tmp_path, place):
 
 
 def test_a_password_in_the_configuration_is_refused_and_not_repeated():
-    with pytest.raises(UserError, match="belongs into the environment") as refused:
+    with pytest.raises(UserError, match="belongs in the environment") as refused:
         load_experiment("digits_tiny", ["tracking.uri=postgresql://me:hush-hush@db/mlflow"])
     assert "hush" not in str(refused.value)

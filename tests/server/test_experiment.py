@@ -40,7 +40,7 @@ def test_a_wrong_model_is_told_before_data_are_read(root):
         assemble(short_config(root, "model.name=x"), load=lambda _config: pytest.fail("data were read"))
 
 
-def test_quotas_that_nobody_meets_are_told(root):
+def test_quotas_that_no_device_meets_are_told(root):
     experiment = assemble(
         short_config(root, "federation.quotas.low_fraction=0.01", "federation.quotas.high_fraction=0.02")
     )
@@ -48,7 +48,7 @@ def test_quotas_that_nobody_meets_are_told(root):
     assert {need.eligible_share for need in needs} == {0.0}
     words = (
         rf"^no device can train step 'shrink 2': it needs {needs[0].need_mib:.2f} MiB and the largest "
-        rf"quota is {experiment.quotas_mib.max():.2f} MiB \(mend: federation.quotas"
+        rf"quota is {experiment.quotas_mib.max():.2f} MiB \(fix: federation.quotas"
     )
     with pytest.raises(UserError, match=words) as caught:
         experiment.check_affordable(needs)

@@ -56,7 +56,7 @@ def test_a_frozen_part_that_changed_goes_down_again():
     assert ledger.downlink_bytes == MOVING + FROZEN
 
 
-def test_a_pass_beside_the_training_has_traffic_but_nobody_takes_part_in_it():
+def test_a_pass_beside_the_training_has_traffic_but_no_device_takes_part_in_it():
     ledger = Ledger()
     ledger.enter(make_plan(), result_of(1))
     ledger.enter_traffic(make_plan(version="statistics"), result_of(2))
@@ -105,7 +105,7 @@ def test_merges_are_counted_within_a_step():
     assert ledger.step_merges == 0
 
 
-def test_nobody_is_kept_as_a_holder_of_nothing():
+def test_no_device_is_kept_as_a_holder_of_nothing():
     """Where the whole model moves, the ledger, and so the checkpoint, does not grow with the devices."""
     plan = make_plan()
     plan.states[0].task.frozen.num_bytes = 0

@@ -1,4 +1,4 @@
-"""Random partitions, batch sizes and quotas: nobody trains above his quota, nobody who fits is refused."""
+"""Random partitions, batch sizes and quotas: no device trains above its quota, none that fits is refused."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_the_quota_decides(root, partition, batch_size, width, strategy, quotas_
     except Unaffordable:
         assume(False)
     record = server.play_round()
-    assert set(record.cohort) == set(np.flatnonzero(fits)), "all that fit are drawn, and nobody else"
+    assert set(record.cohort) == set(np.flatnonzero(fits)), "all that fit are drawn, and no others"
     for quota_mib, peak_mib, failure in fleet.seen:
         beyond = peak_mib > quota_mib * (1 + STATED_ERROR) + SMALLEST_ERROR_MIB
         assert (failure is None) != beyond, (quota_mib, peak_mib, failure)

@@ -131,7 +131,7 @@ def test_failed_devices_are_named_and_not_merged(experiment):
     )
 
 
-def test_a_round_in_which_nobody_trains_goes_on(experiment):
+def test_a_round_in_which_no_device_trains_does_not_end_the_run(experiment):
     fleet = FakeFleet(experiment, range(8))
     server = Server(experiment, fleet)
     before = weights_sha256(server.strategy.complete_weights())
@@ -159,14 +159,14 @@ def play_to_the_error(server, after_round=lambda server: server):
     return records
 
 
-def test_a_round_for_which_nobody_is_eligible_goes_on_and_a_whole_step_does_not(experiment):
+def test_a_round_for_which_no_device_is_eligible_is_survived_and_a_whole_step_is_not(experiment):
     poor = replace(experiment, quotas_mib=np.full(8, 1e-3))
     records = play_to_the_error(Server(poor, FakeFleet(poor)))
     assert len(records) == 1
     assert all(record.cohort == () and record.eligible_share == 0.0 for record in records)
 
 
-def test_a_run_without_any_update_goes_on_from_its_checkpoint(experiment, tmp_path):
+def test_a_run_without_any_update_resumes_from_its_checkpoint(experiment, tmp_path):
     def fleet():
         return FakeFleet(experiment, range(8))
 
@@ -177,7 +177,7 @@ def test_a_run_without_any_update_goes_on_from_its_checkpoint(experiment, tmp_pa
     assert without_seconds(records) == without_seconds(expected)
 
 
-# Going on after a stop.
+# Resuming after a stop.
 
 
 def through_disk(server, experiment, fleet, folder):

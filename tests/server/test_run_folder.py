@@ -160,7 +160,7 @@ def test_spoilt_facts_are_told_in_one_line(folder, text):
 def test_a_run_is_played_by_one_process_alone(folder):
     folder.acquire()
     other = RunFolder(folder.path)
-    with pytest.raises(UserError, match="is played by another process"):
+    with pytest.raises(UserError, match="is being run by another process"):
         other.acquire()
     folder.release()
     other.acquire()

@@ -253,7 +253,7 @@ def test_a_finished_run_stays_finished(case: str) -> None:
 
 
 class FailingFleet(InProcessFleet):
-    """Nobody's update arrives."""
+    """No device's update arrives."""
 
     def train(self, groups, states) -> list[GroupResult]:
         """Report a failure of every device."""
@@ -267,7 +267,7 @@ class FailingFleet(InProcessFleet):
 
 
 @every_case
-def test_rounds_in_which_nobody_trains(case: str) -> None:
+def test_rounds_in_which_no_device_trains(case: str) -> None:
     """They change no weight; a step that ends without any update ends the run, and says so."""
     experiment = case_experiment(case)
     server = Server(experiment, FailingFleet(experiment))

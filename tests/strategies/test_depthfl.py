@@ -77,9 +77,9 @@ def test_a_tensor_is_the_mean_over_the_devices_that_hold_it() -> None:
     assert {name.split(".")[1] for name in alone if name.startswith("exits.")} == {"2"}
     for name in alone:
         np.testing.assert_allclose(depthfl.weights[name], parts[1][name] / 4, rtol=1e-6)
-    nobodys = [name for name in before if name not in tasks[1].moving.names]
-    assert {name.rpartition(".")[0] for name in nobodys} >= {"units.3.0", "head"}
-    assert same_state(depthfl.weights, before, nobodys)
+    unowned = [name for name in before if name not in tasks[1].moving.names]
+    assert {name.rpartition(".")[0] for name in unowned} >= {"units.3.0", "head"}
+    assert same_state(depthfl.weights, before, unowned)
 
 
 @pytest.mark.parametrize("depth", [3, 2, 1])

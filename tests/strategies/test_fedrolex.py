@@ -129,7 +129,7 @@ def test_merging_what_was_sent_out_changes_nothing() -> None:
         fedrolex.advance(fedrolex.progress())
 
 
-def test_a_stopped_run_goes_on_with_its_window() -> None:
+def test_a_stopped_run_resumes_with_its_window() -> None:
     run = trace("fedrolex")
     for done, moment in enumerate(run.moments):
         fedrolex = run.experiment.make_strategy()

@@ -188,7 +188,7 @@ def test_statistics_are_taken_before_an_evaluation_only() -> None:
     assert all(not np.array_equal(taken[name], fresh[name]) for name in fresh)
 
 
-def test_where_nobody_can_take_statistics_the_old_ones_stay() -> None:
+def test_where_no_device_can_take_statistics_the_old_ones_stay() -> None:
     heterofl = strategy()
     before = copied(heterofl.weights)
     heterofl.merge_survey({})

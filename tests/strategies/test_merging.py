@@ -49,7 +49,7 @@ def sums_of(tasks: list[Task], updates: list[Update]) -> dict[int, TaskSum]:
 
 
 def naive(weights: State, slices: list[Mapping[str, Slices]], updates: list[Update]) -> State:
-    """Return the means in float64; nan where nobody owns a coordinate."""
+    """Return the means in float64; nan where no device owns a coordinate."""
     totals = {name: np.zeros(value.shape) for name, value in weights.items()}
     counts = {name: np.zeros(value.shape) for name, value in weights.items()}
     for update in updates:
@@ -108,7 +108,7 @@ def test_slices_become_the_mean_over_their_owners(federation) -> None:
         owned = ~np.isnan(expected[name])
         assert value.dtype == np.float32 and value.shape == weights[name].shape
         np.testing.assert_allclose(value[owned], expected[name][owned], rtol=1e-5, atol=1e-5)
-        # Nobody's coordinates keep every bit.
+        # Coordinates without an owner keep every bit.
         assert value[~owned].tobytes() == weights[name][~owned].tobytes()
 
 

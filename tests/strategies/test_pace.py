@@ -71,7 +71,7 @@ def test_progress_counts_the_round_that_was_just_played() -> None:
     assert ended == [False, False, True]
 
 
-def test_a_loaded_pace_goes_on_as_the_first(num_scalars: int = 5) -> None:
+def test_a_loaded_pace_continues_as_the_first(num_scalars: int = 5) -> None:
     one, other = pace(num_scalars=num_scalars), pace(num_scalars=num_scalars)
     for value in range(3):
         one.record(weights(float(value)))

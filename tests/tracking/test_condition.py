@@ -38,7 +38,7 @@ def test_a_file_that_mlflow_made_is_well(tmp_path):
     prepare_store(uri, "profl-ray", tmp_path)
     before = (tmp_path / "mlflow.db").read_bytes()
     found = store_condition(uri)
-    assert found.usable and not found.mend and f"as MLflow {OURS} wants it" in found.state
+    assert found.usable and not found.fix and f"as MLflow {OURS} wants it" in found.state
     assert (tmp_path / "mlflow.db").read_bytes() == before
 
 
@@ -57,16 +57,16 @@ def test_a_file_that_cannot_be_made(tmp_path):
 def test_an_older_schema_wants_an_upgrade(tmp_path, revisions):
     found = store_condition(store(tmp_path / "old.db", revisions[3]))
     assert not found.usable and revisions[0] in found.state
-    assert found.mend.startswith(f"mlflow db upgrade sqlite:///{tmp_path}/old.db")
+    assert found.fix.startswith(f"mlflow db upgrade sqlite:///{tmp_path}/old.db")
 
 
 def test_the_newest_schema_is_well(tmp_path, revisions):
-    assert store_condition(store(tmp_path / "new.db", revisions[0])).mend == ""
+    assert store_condition(store(tmp_path / "new.db", revisions[0])).fix == ""
 
 
 def test_a_schema_from_the_future_wants_a_newer_mlflow(tmp_path):
     found = store_condition(store(tmp_path / "future.db", "ffffffffffff"))
-    assert not found.usable and found.mend == "pip install --upgrade mlflow"
+    assert not found.usable and found.fix == "pip install --upgrade mlflow"
 
 
 def test_an_empty_file_gets_its_tables_later(tmp_path):
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_database(tmp_path):
 
 def test_a_driver_that_is_not_installed_hides_the_password():
     found = store_condition("postgresql+nosuchdriver://user:secret@127.0.0.1:9/mlflow")
-    assert not found.usable and "secret" not in found.state + found.mend and "user:***@" in found.state
+    assert not found.usable and "secret" not in found.state + found.fix and "user:***@" in found.state
 
 
 @pytest.fixture
@@ -126,12 +126,12 @@ def pages(number):
 
 
 @pytest.mark.parametrize(
-    ("number", "usable", "mended"),
+    ("number", "usable", "has_fix"),
     [(OURS, True, False), ("3.1.0", True, True), ("2.22.0", False, True), ("3.999.0", True, False)],
 )
-def test_a_servers_version_is_compared(server, number, usable, mended):
+def test_a_servers_version_is_compared(server, number, usable, has_fix):
     found = store_condition(server(pages(number)))
-    assert (found.usable, bool(found.mend)) == (usable, mended), found
+    assert (found.usable, bool(found.fix)) == (usable, has_fix), found
     assert number in found.state
 
 
@@ -148,12 +148,12 @@ def test_a_server_that_is_another(server):
 def test_a_server_that_refuses_us(server):
     refusing = pages(OURS) | {"/api/2.0/mlflow/experiments/search": (403, "{}")}
     found = store_condition(server(refusing))
-    assert not found.usable and "refuses us" in found.state
+    assert not found.usable and "refuses access" in found.state
 
 
 def test_a_server_that_is_away():
     found = store_condition("http://127.0.0.1:9")
-    assert not found.usable and "no MLflow server answers" in found.state and "mlflow server" in found.mend
+    assert not found.usable and "no MLflow server answers" in found.state and "mlflow server" in found.fix
 
 
 def test_health_is_asked_without_a_password_below_the_servers_path():

@@ -127,7 +127,7 @@ def test_the_summary_wins_over_the_last_round(store, start, make_record):
     assert trial.outcome == "finished"
 
 
-def test_a_run_goes_on_after_a_resume(store, start, make_record):
+def test_a_run_continues_after_a_resume(store, start, make_record):
     run = start(params={"seed": "42"}, tags={"a": "1"})
     run.log_table("first", {"x": [1]})
     run.log_round(make_record(1), Totals())
@@ -186,7 +186,7 @@ def test_children_are_under_their_parent(store, start):
 
 
 def test_a_run_that_is_not_there_cannot_be_continued(start):
-    with pytest.raises(UserError, match="cannot go on with run nonsense"):
+    with pytest.raises(UserError, match="cannot resume run nonsense"):
         start(run_id="nonsense")
 
 
@@ -221,7 +221,7 @@ def test_what_a_store_refuses_is_not_waited_for(store, start, monkeypatch, code)
     error = MlflowException("no", getattr(databricks_pb2, code))
     client = Flaky(MlflowClient(store[0]), failures=99, error=error, only=("get_run",))
     monkeypatch.setattr(opening, "open_client", lambda _: client)
-    with pytest.raises(UserError, match="cannot go on with run r"):
+    with pytest.raises(UserError, match="cannot resume run r"):
         start(run_id="r", patience_seconds=1e9)
 
 

@@ -23,7 +23,7 @@ errors = []
 
 
 def fill_memory(model, task, images, *rest):
-    """Train; but thirty images fill the allowance, and ask for kernels that nobody has asked for before."""
+    """Train; but thirty images fill the allowance, and ask for kernels that were never asked for before."""
     if len(images) != SIZES[0]:
         return train_locally(model, task, images, *rest)
     held = []

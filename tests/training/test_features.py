@@ -110,7 +110,7 @@ def test_the_prefix_is_run_once(tmp_path, monkeypatch):
     assert len(calls) == 3 + 5, "without a store once a device and round, and for the evaluation"
 
 
-def test_a_longer_prefix_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
+def test_a_longer_prefix_continues_from_a_shorter_one(tmp_path, monkeypatch):
     """Growing keeps blocks that it has frozen: the next step's prefix is the last one and a block."""
     calls = []
     monkeypatch.setattr(
@@ -189,7 +189,7 @@ LONGER = replace(
 
 
 def test_what_a_longer_prefix_came_from_makes_room_for_it_file_by_file(tmp_path, monkeypatch):
-    """A full store still serves: nobody loses what others have yet to go on from."""
+    """A full store still serves: no run loses what others have yet to continue from."""
     results(make_worker(features_root=tmp_path / "long", features_mib=100.0), make_state(LONGER))
     results(make_worker(features_root=tmp_path / "full", features_mib=100.0))
     limit_mib = max(size_mib(tmp_path / "full"), size_mib(tmp_path / "long"))
@@ -213,7 +213,7 @@ def test_nothing_is_removed_for_what_has_no_room_anyway(tmp_path):
 
 
 def test_machines_with_one_root_leave_one_another_alone(tmp_path, monkeypatch):
-    """The limit is a machine's; what nobody uses any longer goes, whoever finds it."""
+    """The limit is a machine's; what is no longer used goes, whichever process finds it."""
     results(make_worker(features_root=tmp_path, features_mib=100.0))
     (theirs,), limit_mib = tmp_path.glob("*/*"), 1.01 * size_mib(tmp_path)
     monkeypatch.setattr("profl_ray.training.features._boot", lambda: "another")

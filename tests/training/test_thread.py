@@ -35,7 +35,7 @@ def test_it_is_the_callers_until_somebody_leaves_it(elsewhere):
 
     own, seen, another = elsewhere(body)
     assert seen[0] == own and own not in seen[1:]
-    assert another != own, "nobody computes in a spoilt thread again"
+    assert another != own, "nothing computes in a spoilt thread again"
 
 
 def test_pytorch_has_one_thread_there_and_errors_come_back(elsewhere):
@@ -59,7 +59,7 @@ def test_an_interrupt_waits_for_the_call_to_leave_its_cap():
         time.sleep(0.3)
         ended.append(True)
 
-    # Whoever runs the tests may have another handler.
+    # The test runner may have another handler.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):

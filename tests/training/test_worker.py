@@ -95,7 +95,7 @@ def test_another_frozen_version_is_loaded_and_the_same_one_is_kept():
     assert_same(train(make_worker(), 0, state=other), train(worker, 0, state=ignored))
 
 
-def test_statistics_that_nobody_sends_back_do_not_drift_from_device_to_device():
+def test_statistics_that_no_device_sends_back_do_not_drift_from_device_to_device():
     """Batch norm that is frozen but uses batch statistics: training moves what belongs to the frozen part."""
     task = replace(TASK, moving_statistics=())
     assert task.drifts
@@ -166,7 +166,7 @@ def test_only_the_device_with_the_small_quota_is_refused():
     np.testing.assert_array_equal(result.sums[0].total, expected.sums[0].total)
 
 
-def test_quotas_that_are_not_enforced_refuse_nobody():
+def test_quotas_that_are_not_enforced_refuse_no_device():
     result = train(make_worker(enforce_quotas=False), 0, quota_mib=0.1, demand=Demand(9.0, 9.0))
     assert result.reports[0].failure is None
     assert_same(result, train(make_worker(), 0))
@@ -176,7 +176,7 @@ WIDE = Network("cnn", 8.0, (1, 8, 8), 4, (2, 2))
 HOSTILE = LocalTask("grow 1", SubModelPlan(WIDE, 1), Supervised(1, 1000, 0.05, 0.0, 0.0), ("",), ("units.",))
 
 
-def test_the_cap_stops_a_device_alone_and_the_worker_goes_on():
+def test_the_cap_stops_a_device_alone_and_the_worker_continues():
     """Device 0 needs some 100 MiB for its batch; its demand says 1 MiB, so that only the cap is left."""
     data, sizes = make_data(num_train=1020), (1000, 20)
     state = make_state(HOSTILE)
@@ -222,7 +222,7 @@ def test_whoever_is_stopped_by_the_cap_leaves_the_thread(monkeypatch):
     np.testing.assert_array_equal(results[0].sums[0].total, expected.sums[0].total)
 
 
-def test_a_kernel_that_got_no_memory_costs_nobody_else_anything():
+def test_a_kernel_that_got_no_memory_costs_no_other_device_anything():
     """With oneDNN itself, in a process of its own: what is left of its heap decides what fails."""
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     for piece in (65536, 60000, 50000, 33000, 100000):

@@ -8,7 +8,7 @@ from profl_ray.tracking import prepare_store
 
 
 def pytest_collection_modifyitems(items):
-    """Warnings that others must mend: SQLAlchemy's loader in MLflow, and what Tune and Optuna say."""
+    """Warnings that others must fix: SQLAlchemy's loader in MLflow, and what Tune and Optuna say."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

@@ -1,4 +1,4 @@
-"""A controller of Tune that fails: the sweep goes on, a few times."""
+"""A controller of Tune that fails: the sweep continues, a few times."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ class Losing:
 def test_a_failure_of_tune_is_told_and_survived(error):
     said, tuner = [], Failing(MAX_RESTARTS, error)
     assert fit(tuner, lambda: tuner, said.append, Interruption()) is RESULTS
-    assert len(said) == MAX_RESTARTS and all("one); the trials go on" in line for line in said)
+    assert len(said) == MAX_RESTARTS and all("one); the trials resume" in line for line in said)
     assert not any("two" in line for line in said)
 
 
@@ -98,7 +98,7 @@ def test_between_two_fits_a_signal_ends_the_sweep_at_once():
 
     def restored():
         signal.raise_signal(signal.SIGINT)
-        pytest.fail("went on")
+        pytest.fail("continued")
 
     with pytest.raises(KeyboardInterrupt), tune_stops_on_signal() as interruption:
         fit(Listening(1), restored, lambda _: None, interruption)
@@ -144,4 +144,4 @@ def test_a_sweep_outlives_its_controller(local_ray, root, monkeypatch):
     parameters = {"freezing.rounds": Choice.of(2, 3)}
     outcome = run_sweep(SweepRequest(space(root, parameters), max_concurrent=2, command="x"), said.append)
     assert (outcome.num_trials, outcome.num_failed) == (2, 0)
-    assert any("OutOfMemoryError); the trials go on" in line for line in said), said
+    assert any("OutOfMemoryError); the trials resume" in line for line in said), said

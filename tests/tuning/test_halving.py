@@ -77,7 +77,7 @@ class FakeController:
                     trial.status = Trial.PAUSED
                 elif verdict == "STOP":
                     self.stop_trial(trial)
-        raise AssertionError("nobody goes on, and not all have ended")
+        raise AssertionError("no trial continues, and not all have ended")
 
 
 def play(tmp_path, *trials, max_concurrent=2):
@@ -194,9 +194,9 @@ def test_an_unknown_number_of_trials_is_judged_as_they_come(tmp_path):
     assert [trial.steps for trial in FakeController(made, scheduler, 1).play().made] == [3, 1, 1]
 
 
-@pytest.mark.parametrize("how", ["its process is lost", "nobody learnt", "before the sweep went on"])
-def test_a_trial_that_failed_beats_nobody(tmp_path, how):
-    before = {"0"} if how == "before the sweep went on" else ()
+@pytest.mark.parametrize("how", ["its process is lost", "no device learnt", "before the sweep was resumed"])
+def test_a_trial_that_failed_beats_no_trial(tmp_path, how):
+    before = {"0"} if how == "before the sweep was resumed" else ()
     scheduler = StepHalving(tmp_path, num_trials=2, max_concurrent=1, failed=before)
     made = [FakeTrial("0", *ends(0.9, 0.9)), FakeTrial("1", *ends(0.8, 0.8))]
     controller = FakeController([], scheduler, 1, made=made)
@@ -204,7 +204,7 @@ def test_a_trial_that_failed_beats_nobody(tmp_path, how):
         trial.status, trial.steps = Trial.RUNNING, 1
         assert scheduler.on_trial_result(controller, trial, trial.result()) == "PAUSE"
         trial.status = Trial.PAUSED
-    if how == "nobody learnt":
+    if how == "no device learnt":
         made[0].status, made[0].last_result = Trial.TERMINATED, {"failure": "step 'grow 2' ended ..."}
     elif how == "its process is lost":
         made[0].status = Trial.ERROR

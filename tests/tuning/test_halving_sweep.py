@@ -39,7 +39,7 @@ def test_halving_lets_trials_wait_for_one_another(local_ray, root, search):
         assert best.tags["profl_ray.weights_sha256"] == alone["weights_sha256"]
 
 
-def test_an_interrupted_sweep_goes_on_with_those_that_passed(local_ray, root):
+def test_an_interrupted_sweep_resumes_with_those_that_passed(local_ray, root):
     rates = Choice.of(1e-9, 1e-8, 0.01, 0.1)
     made = space(root, {"training.learning_rate": rates}, "model.partition=[1,1,2]", "freezing.rounds=2")
     request = SweepRequest(made, scheduler="halving", max_concurrent=2, command="profl-ray sweep short")
@@ -53,9 +53,9 @@ def test_an_interrupted_sweep_goes_on_with_those_that_passed(local_ray, root):
     with pytest.raises(KeyboardInterrupt):
         run_sweep(request, interrupt)
     name = lines[-1].rpartition(" ")[2]
-    assert lines[-1] == f"interrupted; go on with profl-ray sweep short --resume {name}"
+    assert lines[-1] == f"interrupted; resume with profl-ray sweep short --resume {name}"
     interrupted = read_sweep(f"sqlite:///{root}/mlflow.db", "profl-ray", name)
-    assert {trial.status for trial in interrupted.trials} == {"KILLED"}, "nobody seems to wait"
+    assert {trial.status for trial in interrupted.trials} == {"KILLED"}, "no trial seems to wait"
     records = {path: path.read_text() for path in root.glob(f"{name}/trials/*/records.jsonl")}
 
     outcome = resume_sweep(request, name, lines.append)

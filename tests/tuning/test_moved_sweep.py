@@ -15,7 +15,7 @@ from .kit import space
 pytestmark = pytest.mark.ray
 
 
-def test_it_goes_on_where_it_lies_now_and_is_tracked_where_today_says(local_ray, root, tmp_path, monkeypatch):
+def test_it_resumes_where_it_lies_now_and_is_tracked_where_today_says(local_ray, root, tmp_path, monkeypatch):
     before, now = tmp_path / "a?b", tmp_path / "100% ü"
     before.mkdir()
     prepare_store(default_address(before), "profl-ray", before)

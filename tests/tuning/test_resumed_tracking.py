@@ -1,4 +1,4 @@
-"""Where a sweep that goes on is tracked, without Ray: its trials are played in this process."""
+"""Where a sweep that is resumed is tracked, without Ray: its trials are played in this process."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def begun(template, tmp_path):
     return request, tmp_path / "runs"
 
 
-def go_on(request, root, *overrides):
+def resumed(request, root, *overrides):
     """Do what a resumed sweep does before Tune takes over; return where it is tracked and what was said."""
     said = []
     words = (f"storage.root={root}", *overrides)
@@ -102,7 +102,7 @@ WHOLE = {
 def test_in_the_same_place_nothing_changes(begun):
     request, root = begun
     sweep_json = json.loads((root / NAME / "sweep.json").read_text())
-    tracked, said = go_on(request, root)
+    tracked, said = resumed(request, root)
     assert tracked.parent_run_id == sweep_json["parent_run_id"]
     assert tracked.uri == default_address(root), "of the folder that lies here"
     sweep, trials = shown(tracked)
@@ -114,7 +114,7 @@ def test_in_the_same_place_nothing_changes(begun):
 @pytest.mark.parametrize("how", ["another store", "deleted", "purged", "parent deleted"])
 def test_what_mlflow_does_not_have_is_filled_in(begun, tmp_path, how):
     request, root = begun
-    first, _ = go_on(request, root)
+    first, _ = resumed(request, root)
     words = []
     client = MlflowClient(tracking_uri=first.uri)
     runs = [trial.run_id for trial in read_sweep(first.uri, "profl-ray", first.parent_run_id).trials]
@@ -131,7 +131,7 @@ def test_what_mlflow_does_not_have_is_filled_in(begun, tmp_path, how):
     else:
         for run in [first.parent_run_id, *(runs if how == "deleted" else [])]:
             client.delete_run(run)
-    tracked, said = go_on(request, root, *words)
+    tracked, said = resumed(request, root, *words)
     assert tracked.parent_run_id != first.parent_run_id and tracked.command == "as begun"
     (line,) = said
     assert first.parent_run_id in line and tracked.parent_run_id in line and "\n" not in line
@@ -144,18 +144,18 @@ def test_what_mlflow_does_not_have_is_filled_in(begun, tmp_path, how):
         assert trial.params["seed"] == seed
         assert bool(trial.quotas_mib) == (seed in "123")
         assert trial.reason == ("" if seed in "123" else f"why {WHOLE[seed][0]}")
-    again, said = go_on(request, root, *words)
+    again, said = resumed(request, root, *words)
     assert (again.parent_run_id, said) == (tracked.parent_run_id, [])
     assert shown(again)[1] == WHOLE
     if how == "another store":
-        back, _ = go_on(request, root)
+        back, _ = resumed(request, root)
         assert back.parent_run_id == first.parent_run_id, "the one that it has there"
 
 
 def test_tracking_may_be_off(begun):
     request, root = begun
     (root / "mlflow.db").write_text("lost")
-    tracked, said = go_on(request, root, "tracking.enabled=false")
+    tracked, said = resumed(request, root, "tracking.enabled=false")
     assert (tracked.uri, tracked.parent_run_id, said) == (None, None, [])
 
 
@@ -164,7 +164,7 @@ def test_tracking_may_begin_late(begun):
     path = root / NAME / "sweep.json"
     nowhere = {"uri": None, "experiment_id": "", "parent_run_id": None}
     path.write_text(json.dumps(json.loads(path.read_text()) | nowhere))
-    tracked, said = go_on(request, root)
+    tracked, said = resumed(request, root)
     assert shown(tracked)[1] == WHOLE
     assert any("was not tracked so far" in line for line in said)
     assert json.loads(path.read_text())["parent_run_id"] == tracked.parent_run_id
@@ -182,7 +182,7 @@ def test_the_figures_of_a_run_do_not_need_its_data(begun, tmp_path, monkeypatch)
         raise UserError("the data is not here")
 
     monkeypatch.setattr("profl_ray.fleet.refill.assemble", missing)
-    tracked, said = go_on(request, root, f"tracking.uri={default_address(store)}")
+    tracked, said = resumed(request, root, f"tracking.uri={default_address(store)}")
     assert sum("the data is not here" in line for line in said) == 3
     _, trials = shown(tracked)
     assert trials == WHOLE

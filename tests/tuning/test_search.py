@@ -81,7 +81,7 @@ def named(search, count):
     return [search.searcher.suggest(str(100 + number)) for number in range(count)]
 
 
-def test_optuna_goes_on_with_what_was_begun_and_names_others_after_it(tmp_path):
+def test_optuna_resumes_with_what_was_begun_and_names_others_after_it(tmp_path):
     notes = TrialNotes(tmp_path)
     first = search_algorithm(space("x", RATES), None, notes, 1, 6)
     for number, settings in enumerate(map(decode, named(first, 3))):

@@ -30,7 +30,7 @@ QUOTAS = ("federation.quotas.low_fraction=0.95", "federation.quotas.high_fractio
 
 @pytest.fixture(scope="module")
 def grid(local_ray, root):
-    """A 2x2 grid of which nobody can afford one half."""
+    """A 2x2 grid of which no device can afford one half."""
     parameters = {"freezing.rounds": Choice.of(1, 2), "model.partition": Choice.of(AFFORDABLE, UNAFFORDABLE)}
     request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=3, command="profl-ray sweep")
     lines = []
@@ -108,7 +108,7 @@ def test_the_parent_and_the_outcome_name_the_best_settings(grid):
     assert named == {f"best.{key}": value for key, value in outcome.best_settings.items()}
 
 
-def test_a_setting_that_nobody_can_afford_is_not_applicable_and_says_why(grid):
+def test_a_setting_that_no_device_can_afford_is_not_applicable_and_says_why(grid):
     _, _, sweep, lines = grid
     refused = [trial for trial in sweep.trials if trial not in trained(sweep)]
     assert len(refused) == 2
@@ -156,7 +156,7 @@ def lose(folder):
             path.write_bytes(b"" if number % 3 else b"\x80\x05{not a state")
 
 
-def test_an_interrupted_sweep_goes_on_without_tunes_state_and_repeats_nothing(local_ray, root):
+def test_an_interrupted_sweep_resumes_without_tunes_state_and_repeats_nothing(local_ray, root):
     parameters = {"freezing.rounds": Choice.of(1, 9, 2), "model.partition": Choice.of([2, 2])}
     request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=2)
     lines = []
@@ -171,7 +171,7 @@ def test_an_interrupted_sweep_goes_on_without_tunes_state_and_repeats_nothing(lo
         run_sweep(request, interrupt)
     assert signal.getsignal(signal.SIGINT) is handler
     name = lines[-1].rpartition(" ")[2]
-    assert lines[-1] == f"interrupted; go on with --resume {name}"
+    assert lines[-1] == f"interrupted; resume with --resume {name}"
     uri = f"sqlite:///{root}/mlflow.db"
     stopped = read_sweep(uri, "profl-ray", name)
     assert stopped.status == "KILLED"
@@ -214,7 +214,7 @@ WAYS = {
 }
 
 
-def test_a_sweep_that_was_killed_before_its_first_trial_begins_and_nobody_is_missing(local_ray, root):
+def test_a_sweep_that_was_killed_before_its_first_trial_begins_and_no_trial_is_missing(local_ray, root):
     """Among its trials are some that cannot be set up: n/a, failed with a reason, failed unexpectedly."""
     request = SweepRequest(space(root, {"way": Choice(tuple(WAYS))}, bundles={"way": WAYS}), command="x")
     config = base_config(request)
@@ -288,7 +288,7 @@ def test_a_sweep_whose_tune_ends_early_is_not_finished(grid, monkeypatch, tmp_pa
     monkeypatch.setattr("profl_ray.tuning.tuner.make_tuner", lambda *_: None)
     monkeypatch.setattr("profl_ray.tuning.sweep.fit", lambda *_: None)
     try:
-        with pytest.raises(UserError, match=r"Tune ended before 2 of 4 trials had; go on with .*--resume"):
+        with pytest.raises(UserError, match=r"Tune ended before 2 of 4 trials had; resume with .*--resume"):
             resume_sweep(request, outcome.name, silent)
         assert read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id).status == "FAILED"
     finally:
@@ -359,7 +359,7 @@ def without_seconds(records):
     return [replace(record, seconds=0.0) for record in records]
 
 
-def test_a_trial_that_learns_nothing_fails_once_and_the_others_go_on(local_ray, root):
+def test_a_trial_that_learns_nothing_fails_once_and_the_others_continue(local_ray, root):
     parameters = {"training.learning_rate": Choice.of(0.05, 1e30)}
     said = []
     outcome = run_sweep(SweepRequest(space(root, parameters), max_concurrent=2, command="x"), said.append)
@@ -370,4 +370,4 @@ def test_a_trial_that_learns_nothing_fails_once_and_the_others_go_on(local_ray, 
     (failed,) = [trial for trial in sweep.trials if trial.outcome == "failed"]
     assert "no device's update was merged" in failed.reason
     assert sum("FAILED" in line and "no device's update was merged" in line for line in said) == 1
-    assert not any("goes on from its last round" in line for line in said)
+    assert not any("resumes from its last round" in line for line in said)

@@ -1,4 +1,4 @@
-"""What a sweep was begun with, and what of it may be asked for otherwise when it goes on."""
+"""What a sweep was begun with, and what of it may be asked for otherwise when it is resumed."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ def begun(tmp_path, asked, request_for_all):
     return tmp_path / "one"
 
 
-def test_it_goes_on_as_it_was_begun(begun, asked, request_for_all):
+def test_it_resumes_as_it_was_begun(begun, asked, request_for_all):
     plain = SweepRequest(request_for_all.space)
     for now in (plain, request_for_all, request_for_all.resolved()):
         request, kept, tracked = begun_sweep(now, asked, "one")
@@ -44,7 +44,7 @@ def test_it_goes_on_as_it_was_begun(begun, asked, request_for_all):
     [
         (
             {"max_concurrent": 1},
-            "begun with --max-concurrent 2 and goes on with it; --max-con",
+            "begun with --max-concurrent 2 and keeps it; --max-con",
         ),
         ({"scheduler": "fifo"}, "begun with --scheduler asha and"),
         ({"search": "random"}, "begun with --search grid and"),

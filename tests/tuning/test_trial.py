@@ -1,4 +1,4 @@
-"""A trial without Tune: it waits, goes on, and leaves its process to another."""
+"""A trial without Tune: it waits, is resumed, and leaves its process to another."""
 
 from dataclasses import replace
 
@@ -117,7 +117,7 @@ def test_what_this_machine_lacks_is_tried_again_where_there_are_others(root, tmp
         untrained(root, tmp_path, ABSENT, num_nodes=2)
 
 
-def test_a_trial_that_was_lost_as_it_began_goes_on_with_the_run_that_it_has(trial, tmp_path):
+def test_a_trial_that_was_lost_as_it_began_resumes_with_the_run_that_it_has(trial, tmp_path):
     tracked = trial.context.tracked
     parent = start_parent(tracked.uri, tracked.experiment_id, tmp_path.name, {})
     trial.context = replace(trial.context, tracked=replace(tracked, parent_run_id=parent))

@@ -29,14 +29,14 @@ def test_what_was_noted_is_read_and_the_last_end_counts(notes):
 
 def test_nothing_noted_is_nothing_known(tmp_path):
     notes = TrialNotes(tmp_path)
-    notes.mend()
+    notes.repair()
     assert notes.read().settings == notes.read().ends == {} and not notes.path.exists()
 
 
 @pytest.mark.parametrize("lost", range(2, 80, 7))
 def test_a_torn_line_is_not_written_and_spoils_no_other(notes, lost):
     notes.path.write_bytes(notes.path.read_bytes()[:-lost])
-    notes.mend()
+    notes.repair()
     assert notes.read().ends == {"00000": LOST, "00001": LOST}
     notes.note_end("00000", DONE)
     assert notes.read().ends == {"00000": DONE, "00001": LOST}
@@ -56,7 +56,7 @@ def test_a_sweep_has_ended_when_all_its_trials_have_for_good(notes, tmp_path):
     assert planned.settings() == {"00000": {"seed": 1}, "00001": {"seed": 2}, "00002": {"seed": 3}}
     assert planned.num_final() == 1 and len(planned.noted().ends) == 2 and not planned.all_ended()
     notes.note_end("00001", DONE)
-    notes.note_end("00002", TrialEnd(outcome="n/a", reason="nobody"))
+    notes.note_end("00002", TrialEnd(outcome="n/a", reason="no device"))
     notes.note_end("00003", DONE)  # Not one of its trials.
     assert planned.all_ended() and set(planned.noted().ends) == {"00000", "00001", "00002"}
 

@@ -99,7 +99,7 @@ def test_a_trial_that_lost_its_process_is_told_and_goes_on(watched):
     view, lines, _ = watched
     view.on_trial_result(0, [], trial(1), result(share_done=1.0))
     view.on_trial_recover(0, [], trial(1))
-    assert lines == ["  lost  seed=1: its process failed or is gone; it goes on from its last round"]
+    assert lines == ["  lost  seed=1: its process failed or is gone; it resumes from its last round"]
     view.on_trial_complete(0, [], trial(1))
     assert lines[1].startswith("  done  seed=1")
 
@@ -168,7 +168,7 @@ def test_every_end_is_noted(watched):
     }
 
 
-def test_a_sweep_that_goes_on_counts_those_that_have_ended(watched):
+def test_a_resumed_sweep_counts_those_that_have_ended(watched):
     _, lines, clock = watched
     view = SweepView(4, lines.append, num_ended=2)
     clock.now += INTERVAL_SECONDS

@@ -23,7 +23,7 @@ def test_fences_and_indented_blocks_are_read_line_by_line() -> None:
     assert texts(*page) == [(4, "make demo"), (7, "ls runs"), (9, "pwd")]
 
 
-def test_a_command_goes_on_behind_a_backslash() -> None:
+def test_a_command_continues_behind_a_backslash() -> None:
     assert texts("", "    ray job submit -- \\", "        python x   # remark", "    next") == [
         (2, "ray job submit -- python x"),
         (4, "next"),

@@ -59,7 +59,7 @@ def test_what_is_left_running_is_noticed(walker: Walker) -> None:
 
 
 @needs_a_machine
-def test_a_command_that_goes_on_is_interrupted_at_the_end(walker: Walker) -> None:
+def test_a_command_that_keeps_running_is_interrupted_at_the_end(walker: Walker) -> None:
     text = "echo ready; sleep 100"
     walker.walk([Step(Command("page.md", 1, text), Walked(text, walk="none", until="ready", stays=True))])
 

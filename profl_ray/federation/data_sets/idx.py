@@ -55,5 +55,5 @@ def _parse(stream: BinaryIO, path: Path, num_dims: int) -> np.ndarray:
     if len(content) < num_bytes:
         raise UserError(f"{path} is truncated: {len(content)} of {num_bytes} bytes of shape {list(shape)}")
     if stream.read(1):
-        raise UserError(f"{path} goes on after the {num_bytes} bytes of shape {list(shape)}")
+        raise UserError(f"{path} has more data after the {num_bytes} bytes of shape {list(shape)}")
     return np.frombuffer(content, np.uint8).reshape(shape).copy()

@@ -23,7 +23,7 @@ _MOST_BYTES = 2 * 2**30
 def read_arrays(content: bytes) -> dict[str, np.ndarray]:
     """Return the real numeric arrays of a file by name; others are left out. ValueError if it is damaged."""
     if len(content) < _HEADER_BYTES or content[126:128] not in (b"IM", b"MI"):
-        raise ValueError("it is no MATLAB file of level 5")
+        raise ValueError("it is not a level 5 MATLAB file")
     order = "<" if content[126:128] == b"IM" else ">"
     arrays: dict[str, np.ndarray] = {}
     for kind, data in _elements(memoryview(content)[_HEADER_BYTES:], order):

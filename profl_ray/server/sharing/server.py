@@ -48,7 +48,7 @@ class SharingServer(Server):
     # The round.
 
     def play_round(self) -> RoundRecord:
-        """Replay the round if somebody has trained it; else train it, as the one who leads on this path."""
+        """Replay the round if another run has trained it; else train it, as the one that leads this path."""
         while True:
             entry = self.store.read(self._path(), self._step_round())
             record = None if entry is None else self._replay(entry)
@@ -61,14 +61,14 @@ class SharingServer(Server):
                 return record or self._train_round()
 
     def _to_lead(self, entry: Entry | None) -> str:
-        """Return where one alone should train: on the path, or where our step ends and others' went on."""
+        """Return where one alone should train: on the path, or where our step ends and others' continued."""
         return self._path() if entry is None else f"{self._path()}-{self._step_round()}"
 
     def _train_round(self) -> RoundRecord:
         self._catch_up()
         path, step_round = self._path(), self._step_round()
         record = super().play_round()
-        # The entry last: who finds it goes on from the states, or would train the step again.
+        # The entry last: a run that finds it continues from the states, or would train the step again.
         if record.step_ended or step_round % _rounds_between(self._merged.snapshot) == 0:
             self.store.write_state(path, _state_name(step_round), self._merged.snapshot)
         if record.step_ended:
@@ -143,9 +143,9 @@ class SharingServer(Server):
         self.store = RoundStore(self.folder, self.keys.base, limit_mib)
 
     def snapshot(self) -> Snapshot:
-        """Return everything needed to go on after the last round.
+        """Return everything needed to resume after the last round.
 
-        That is the anchor, from which any server goes on, and apart from it what was replayed since.
+        That is the anchor, from which any server resumes, and apart from it what was replayed since.
         """
         since = {
             "key": self.keys.own,
@@ -160,10 +160,10 @@ class SharingServer(Server):
         return Snapshot(tensors, self._anchor.facts | self._anchor_counts | {"since": since})
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot.
+        """Resume from a snapshot.
 
-        Replayed rounds stand only if they would be trained alike here and now; else the run goes on from the
-        anchor, on paths of its own, so that nobody takes its rounds for those of another run.
+        Replayed rounds stand only if they would be trained alike here and now; else the run resumes from the
+        anchor, on paths of its own, so that its rounds are never taken for those of another run.
         """
         own = {name: value for name, value in snapshot.tensors.items() if not name.startswith(REPLAYED)}
         super().restore(Snapshot(own, snapshot.facts))

@@ -23,12 +23,12 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Entry:
-    """What a round gave, whatever the rule says of it."""
+    """What a round gave, independent of any freeze rule."""
 
     record: dict[str, Any]
     ledger: dict[str, Any]
     scalars: np.ndarray | None
-    """The followed scalars after the round, float32 [S]; None if nobody trained, or none are followed."""
+    """The followed scalars after the round, float32 [S]; None if no device trained, or none are followed."""
 
 
 class RoundStore:

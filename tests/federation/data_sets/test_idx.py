@@ -36,7 +36,7 @@ WHOLE = _idx(np.ones((3, 2), np.uint8))
         (_idx(np.ones((3, 2), np.float32), 0x0D), "type 0x0d with 2 dimensions"),
         (WHOLE[:10], "truncated: its header ends early"),
         (WHOLE[:-1], r"truncated: 5 of 6 bytes of shape \[3, 2\]"),
-        (WHOLE + b"x", r"goes on after the 6 bytes"),
+        (WHOLE + b"x", r"has more data after the 6 bytes"),
         (struct.pack(">HBB2I", 0, 8, 2, 2**32 - 1, 2**32 - 1), "above the limit"),
     ],
 )

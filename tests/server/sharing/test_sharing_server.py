@@ -52,7 +52,7 @@ def test_any_runs_after_one_another_are_as_alone(root, tmp_path_factory, rules, 
             server = shared_server(experiment, folder)
             records = play(server, data.draw(st.integers(0, 40), label="interrupted after"))
             if not server.finished:
-                # It goes on in another process, from what was saved.
+                # It is resumed in another process, from what was saved.
                 snapshot = server.snapshot()
                 server.close()
                 if data.draw(st.booleans(), label="shared rounds are gone"):
@@ -140,7 +140,7 @@ def test_other_data_share_nothing(root, tmp_path):
 
 
 def test_rare_evaluations_are_those_of_a_run_alone(root, tmp_path):
-    """A step that ends where another went on was not evaluated there: the round is trained again."""
+    """A step that ends where another continued was not evaluated there: the round is trained again."""
     options = ("evaluation.every_rounds=4", "freezing.name=fixed_rounds", "freezing.max_rounds=20")
     play(shared_server(make_experiment(root, *options, "freezing.rounds=7"), tmp_path))
     experiment = make_experiment(root, *options, "freezing.rounds=5")
@@ -181,7 +181,7 @@ def test_one_leads_and_the_other_waits_and_takes_over(root, tmp_path, monkeypatc
     assert digest(other) == weights and records == expected[3:]
 
 
-def test_who_finds_an_entry_finds_the_state_to_go_on_from(root, tmp_path, monkeypatch):
+def test_a_run_that_finds_an_entry_finds_the_state_to_continue_from(root, tmp_path, monkeypatch):
     """A follower that looks as soon as a round is there, at a step's end above all, trains nothing."""
     leader, follower = (shared_server(make_experiment(root), tmp_path) for _ in range(2))
     write = leader.store.write
@@ -249,7 +249,7 @@ def test_a_run_that_went_on_under_other_settings_gives_nothing_to_runs_of_either
     fresh = shared_server(now, tmp_path)
     assert (play(fresh), digest(fresh)) == alone(now) and fresh.rounds_shared == 0
     assert digest(fresh) != digest(mixed)
-    # The mixed run itself goes on among its own rounds.
+    # The mixed run itself continues among its own rounds.
     again = shared_server(now, tmp_path)
     again.restore(snapshots[0])
     assert again.ledger.rounds == 4
@@ -257,7 +257,7 @@ def test_a_run_that_went_on_under_other_settings_gives_nothing_to_runs_of_either
     assert digest(again) == digest(mixed) and again.rounds_shared == len(snapshots) - 1
 
 
-def test_a_run_begun_without_sharing_goes_on_with_it(root, tmp_path):
+def test_a_run_begun_without_sharing_resumes_with_it(root, tmp_path):
     experiment = make_experiment(root)
     plain = Server(experiment, DriftingFleet(experiment))
     records = play(plain, 3)
@@ -273,7 +273,7 @@ def test_who_shares(root):
     assert not shares_rounds(make_experiment(root, "storage.share_rounds=false").config)
 
 
-def test_a_step_of_which_nobody_trained_ends_the_run_here_too(root, tmp_path):
+def test_a_step_in_which_no_device_trained_ends_the_run_here_too(root, tmp_path):
     experiment = make_experiment(root)
     for _ in range(2):
         server = shared_server(experiment, tmp_path, DriftingFleet(experiment, failing=range(8)))

@@ -27,7 +27,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
         ),
         (
             Walked("profl-ray run digits_tiny", walk="one experiment", shows="final accuracy 0.9"),
-            # Interrupted, so that there is something to go on with.
+            # Interrupted, so that there is something to resume.
             Walked("profl-ray run digits_tiny", walk="use it", until="round +3 "),
         ),
         Walked(
@@ -99,7 +99,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
             walk="the real job",
             terminal=2,
             more=SHORT_RESNET,
-            # The job goes on after Ctrl-C; five trials of eight actors would take long on two cores.
+            # The job keeps running after Ctrl-C; five trials of eight actors would take long on two cores.
             until=TRAINS,
             seconds=300,
         ),
