@@ -1,6 +1,22 @@
 """What all tests share."""
 
+import os
+import secrets
+import signal
+
 from hypothesis import HealthCheck, settings
+
+# Where the suite itself runs in the background, or under nohup, they are ignored, and would stay so.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
+
+# Ray reads its token once in the life of a process; heads that tests start are given the same one.
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 import profl_ray.fleet  # noqa: F401  First: it sets what Ray reads from the environment when it is imported.
 
