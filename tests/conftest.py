@@ -18,7 +18,7 @@ for number, handler in (
 # Ray reads its token once in the life of a process; heads that tests start are given the same one.
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-import profl_ray.fleet  # noqa: F401  First: it sets what Ray reads from the environment when it is imported.
+import profl_ray.fleet  # noqa: E402, F401  First: it sets what Ray reads from the environment when it is imported.
 
 # The same examples everywhere, at any speed: a test that passes here passes there. New examples are looked
 # for with `pytest --hypothesis-profile=explore`.
