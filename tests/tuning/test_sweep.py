@@ -254,7 +254,9 @@ def test_a_sweep_that_was_killed_before_its_first_trial_begins_and_no_trial_is_m
     again = resume_sweep(request, name, said.append)
     assert (again.num_trials, again.num_failed) == (5, 1)
     ended = [
-        line.split("=")[1].partition(":")[0] for line in said if line.startswith("  ") and "way=" in line
+        line.split("=")[1].partition(":")[0]
+        for line in said
+        if line.strip().startswith(("done", "n/a", "FAILED"))
     ]
     assert sorted(ended) == ["absent", "in the way"]
     sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
