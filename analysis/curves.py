@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.groups import Group
 from analysis.rows import MIB, Row
-from profl_ray.tracking.style import FILLS, INK, line_style, message, panels, percent, styled
+from profl_ray.figures.style import FILLS, INK, line_style, message, panels, percent, styled
 
 MAX_LINES = 12
 NUM_POINTS = 60

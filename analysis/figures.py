@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from analysis.groups import Group
 from analysis.point_labels import draw_point_labels
 from analysis.rows import MIB, Result, Row
-from profl_ray.tracking.bands import KEY
-from profl_ray.tracking.figures import draw_accuracy
-from profl_ray.tracking.style import (
+from profl_ray.figures.bands import KEY
+from profl_ray.figures.run import draw_accuracy
+from profl_ray.figures.style import (
     COLOURS,
     FAINT,
     INK,

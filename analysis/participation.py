@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from analysis.rows import Row
-from profl_ray.tracking.style import FILLS, HATCHES, message, panels, percent, steps_of, styled
+from profl_ray.figures.style import FILLS, HATCHES, message, panels, percent, steps_of, styled
 
 Profile = tuple[tuple[str, float], ...]
 """Steps in words and their share of devices that can afford them, in the order of the run."""

@@ -13,9 +13,9 @@ from analysis.figures import accuracy_panels, pareto_figure, traffic_figure
 from analysis.groups import Group, group_rows, seeds_swept
 from analysis.participation import participation_figure
 from analysis.rows import Row
+from profl_ray.figures.run import accuracy_figure, memory_figure, movement_figure, step_needs
+from profl_ray.figures.style import save
 from profl_ray.tracking.data import TrialData
-from profl_ray.tracking.figures import accuracy_figure, memory_figure, movement_figure, step_needs
-from profl_ray.tracking.style import save
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import time
 from unittest.mock import PropertyMock, patch
 
 from profl_ray.config import load_experiment
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.training import LocalTask
 
 SETTINGS = ("tracking.enabled=false", "strategy.profl.frozen_bn=eval", "fleet.backend=in_process")

@@ -20,11 +20,11 @@ import torch
 from matplotlib.figure import Figure
 
 from profl_ray.config.load import load_experiment
+from profl_ray.figures.style import COLOURS, INK, MARKERS, panels, save, styled
 from profl_ray.memory import MIB, NeedEstimator, measure_peak_bytes
 from profl_ray.models import Network, find_family, initialise
 from profl_ray.server.experiment import need_estimator
 from profl_ray.strategies import StrategyContext, full_task, make_strategy
-from profl_ray.tracking.style import COLOURS, INK, MARKERS, panels, save, styled
 from profl_ray.training import LocalTask
 from profl_ray.training.local import train_locally
 

@@ -11,7 +11,7 @@ import json
 import sys
 from unittest.mock import patch
 
-from profl_ray.fleet.ray_session import ray_session
+from profl_ray.cluster.ray_session import ray_session
 from profl_ray.tuning import SweepRequest, run_sweep, search
 from tune_spaces import find_space
 

@@ -165,7 +165,7 @@ def ray_of(case: Case) -> Iterator[None]:
     if case.backend != "ray":
         yield
         return
-    from profl_ray.fleet.ray_session import ray_session
+    from profl_ray.cluster.ray_session import ray_session
 
     if not case.num_nodes:
         with ray_session(num_cpus=2):
@@ -213,7 +213,7 @@ def let_devices_sleep(seconds: float) -> None:
 
 def measure(case: Case) -> dict[str, Any]:
     """Start a driver, play the rounds and return what they took."""
-    from profl_ray.fleet import driver as driving
+    from profl_ray.run import driver as driving
     from profl_ray.server import experiment as experiments
 
     watch, memory = Stopwatch(), MemoryWatch()

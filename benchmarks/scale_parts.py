@@ -87,7 +87,7 @@ def ledger_cost(num_devices: int) -> tuple[float, float]:
 
 def main() -> None:
     """Print three tables."""
-    from profl_ray.fleet.ray_session import ray_session
+    from profl_ray.cluster.ray_session import ray_session
 
     print("| actors | bookkeeping, ms a group |\n|---|---|")
     for count in COUNTS:

@@ -13,8 +13,11 @@ ROOMS = [
     "profl_ray.doctor",
     "profl_ray.launch",
     "profl_ray.tuning",
+    "profl_ray.run",
     "profl_ray.fleet",
+    "profl_ray.cluster",
     "profl_ray.tracking",
+    "profl_ray.figures",
     "profl_ray.server",
     "profl_ray.strategies",
     "profl_ray.training",
@@ -23,13 +26,14 @@ ROOMS = [
     "profl_ray.federation",
     "profl_ray.models",
     "profl_ray.config",
-    "profl_ray.environment",
+    "profl_ray.facts",
     "profl_ray.secrecy",
     "profl_ray.randomness",
     "profl_ray.provenance",
     "profl_ray.errors",
     "profl_ray.signals",
 ]
+RAY_ROOMS = {f"profl_ray.{room}" for room in ("launch", "tuning", "run", "fleet", "cluster")}
 SOURCES = sorted(
     path
     for folder in ("profl_ray", "analysis", "tune_spaces")
@@ -64,7 +68,13 @@ def test_imports_go_down(path):
             assert ROOMS.index(other) > ROOMS.index(room), f"{room} imports {module}, which lies above it"
         package = module.partition(".")[0]
         if package == "ray":
-            assert room in ("profl_ray.tuning", "profl_ray.fleet", "profl_ray.launch"), f"{room} imports ray"
+            assert room in (
+                "profl_ray.tuning",
+                "profl_ray.run",
+                "profl_ray.fleet",
+                "profl_ray.cluster",
+                "profl_ray.launch",
+            ), f"{room} imports ray"
         if package == "mlflow":
             assert room == "profl_ray.tracking", f"{room} imports mlflow"
 
@@ -77,7 +87,7 @@ def test_rooms_that_import_ray_make_the_environment_right_first():
             before, called, _ = text.partition("\nprepare_environment()")
             assert called, f"{room} imports ray, and does not prepare the environment"
             imports = [line for line in before.splitlines() if line.startswith(("import ", "from "))]
-            assert imports == ["from profl_ray.environment import prepare_environment"], room
+            assert imports == ["from profl_ray.cluster.environment import prepare_environment"], room
 
 
 def test_files_stay_small():

@@ -10,7 +10,7 @@ import pytest
 import tune_spaces
 from profl_ray.config.load import load_experiment
 from profl_ray.errors import UserError
-from profl_ray.memory import KeptFacts
+from profl_ray.facts import KeptFacts
 from profl_ray.models import find_family
 from profl_ray.server.experiment import make_network
 from profl_ray.tuning import Choice, Range

@@ -10,10 +10,10 @@ from typing import Any
 from family import configure, load_unpadded, register
 from workload import Files, prepared, tell
 
-from profl_ray.fleet import driver as driving
+from profl_ray.cluster.ray_session import ray_session
 from profl_ray.fleet import ray_fleet
 from profl_ray.fleet.client_actor import ClientActor
-from profl_ray.fleet.ray_session import ray_session
+from profl_ray.run import driver as driving
 from profl_ray.server import experiment as experiments
 
 import ray  # isort: skip  # After the fleet's room, which sets what Ray reads when it is imported.

@@ -5,7 +5,7 @@ import sys
 
 from profl_ray import signals
 from profl_ray.cli.words import protect_output, undelivered
-from profl_ray.environment import prepare_environment
+from profl_ray.cluster.environment import prepare_environment
 
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENOSPC)
 """What the system says of a place where a user's files cannot be written or read."""

@@ -131,7 +131,7 @@ def _check_plot(path: Path) -> None:
 
 
 def _plot(table: "MemoryTable", path: Path) -> None:
-    from profl_ray.tracking.memory_figure import memory_figure
+    from profl_ray.figures.memory import memory_figure
 
     needs = [(str(row.step), row.need.mib, None) for row in table.steps]
     figure = memory_figure(needs, table.quotas_mib, table.full.need.mib)

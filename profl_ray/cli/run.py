@@ -13,7 +13,7 @@ from profl_ray.signals import Interrupted, on_signal
 if TYPE_CHECKING:
     from profl_ray.cli.console import RunView
     from profl_ray.config import ExperimentConfig
-    from profl_ray.fleet.driver import RunIdentity
+    from profl_ray.run.driver import RunIdentity
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     from profl_ray.cli.console import RunView
     from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
-    from profl_ray.fleet.driver import RunIdentity
+    from profl_ray.run.driver import RunIdentity
     from profl_ray.secrecy import kept_name, new_name
     from profl_ray.server.run_folder import RunFolder
     from profl_ray.tracking import resolve_uri
@@ -50,7 +50,7 @@ def run(
         if config.fleet.backend == "in_process":
             summary = _run_here(config, identity, view)
         else:
-            from profl_ray.fleet.ray_driver import run_on_ray
+            from profl_ray.run.ray_driver import run_on_ray
 
             summary = run_on_ray(
                 config, identity, lambda: view.begin(name), view.show, stop_on_signal, view.say
@@ -64,7 +64,7 @@ def run(
 
 def _run_here(config: "ExperimentConfig", identity: "RunIdentity", view: "RunView") -> dict[str, Any]:
     """Run the driver in this process; before it stands, a signal ends the command at once."""
-    from profl_ray.fleet.driver import Driver
+    from profl_ray.run.driver import Driver
 
     driver: Driver | None = None
 

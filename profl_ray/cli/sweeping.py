@@ -25,7 +25,7 @@ def carry_out(request: "SweepRequest", resume: str | None, json: bool) -> None:
 
     Raises UserError for what cannot be swept, typer.Exit with code 1 if a trial failed.
     """
-    from profl_ray.fleet.ray_session import ray_session
+    from profl_ray.cluster.ray_session import ray_session
     from profl_ray.tuning import resume_sweep, run_sweep
     from profl_ray.tuning.request import base_config
 

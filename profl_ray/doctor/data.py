@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from profl_ray.cluster.probe import Answer
 from profl_ray.config import DataConfig
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import by_value, error_of, everywhere, named
-from profl_ray.fleet.probe import Answer
 
 
 def data_findings(config: DataConfig, answers: Sequence[Answer]) -> list[Finding]:

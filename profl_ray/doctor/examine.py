@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from profl_ray.cluster import resources
+from profl_ray.cluster.environment import on_cluster
+from profl_ray.cluster.probe import Answer, ask_cluster, this_machine
+from profl_ray.cluster.ray_session import NoRay
 from profl_ray.config import ExperimentConfig
 from profl_ray.doctor import probe
 from profl_ray.doctor.data import data_findings
@@ -19,12 +23,8 @@ from profl_ray.doctor.system import system_findings
 from profl_ray.doctor.tracking import tracking_findings
 from profl_ray.doctor.upload import upload_findings
 from profl_ray.doctor.versions import code_findings, machine_findings, version_findings
-from profl_ray.environment import on_cluster
 from profl_ray.errors import unknown_name
 from profl_ray.federation.data_sets import DATA_SETS
-from profl_ray.fleet import resources
-from profl_ray.fleet.probe import Answer, ask_cluster, this_machine
-from profl_ray.fleet.ray_session import NoRay
 from profl_ray.memory import NeedEstimator
 from profl_ray.models import find_family
 from profl_ray.server.experiment import need_estimator

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.findings import Finding, fail, ok
-from profl_ray.fleet.probe import Answer
 
 
 def named(names: Iterable[str]) -> str:

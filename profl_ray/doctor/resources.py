@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from profl_ray.cluster.placing import MOST_TRIALS, Bundle, Node, Room, Trial, rooms, trials_at_once
+from profl_ray.cluster.probe import Answer
+from profl_ray.cluster.refusal import amounts
+from profl_ray.cluster.resources import check_trial, run_bundles
 from profl_ray.config import ExperimentConfig
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of
 from profl_ray.errors import UserError
-from profl_ray.fleet.placing import MOST_TRIALS, Bundle, Node, Room, Trial, rooms, trials_at_once
-from profl_ray.fleet.probe import Answer
-from profl_ray.fleet.refusal import amounts
-from profl_ray.fleet.resources import check_trial, run_bundles
 from profl_ray.memory.need import SMALLEST_ERROR_MIB, STATED_ERROR
 
 PROCESS_MIB = 600.0

@@ -2,8 +2,8 @@
 
 import os
 
+from profl_ray.cluster.ray_session import NoRay, ray_folder
 from profl_ray.doctor.findings import Finding, fail, ok
-from profl_ray.fleet.ray_session import NoRay, ray_folder
 
 CHECK = "Ray"
 

@@ -10,10 +10,10 @@ from secrets import token_hex
 
 from filelock import FileLock, Timeout
 
+from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of
 from profl_ray.doctor.probe import SHARED_SECONDS
-from profl_ray.fleet.probe import Answer
 
 CHECK = "storage"
 LITTLE_MIB = 2048.0

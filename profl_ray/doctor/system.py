@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of, everywhere, named
-from profl_ray.fleet.probe import Answer
 
 SKEW_WARN_SECONDS = 2.0
 SKEW_FAIL_SECONDS = 30.0

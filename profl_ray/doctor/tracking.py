@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from profl_ray.cluster.probe import Answer
 from profl_ray.config import ExperimentConfig
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of, named
-from profl_ray.fleet.probe import Answer
 from profl_ray.secrecy import masked
 from profl_ray.tracking import StoreCondition, resolve_uri, store_condition
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import by_value, error_of, everywhere, named
-from profl_ray.fleet.probe import Answer
 
 
 def version_findings(answers: Sequence[Answer], driver: Mapping[str, str]) -> list[Finding]:

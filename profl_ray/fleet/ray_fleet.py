@@ -12,10 +12,10 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 
+from profl_ray.cluster.resources import alive_nodes, check_cluster
 from profl_ray.errors import UserError
 from profl_ray.fleet.client_actor import RemoteClientActor, StateKey
 from profl_ray.fleet.crew import Call, Crew
-from profl_ray.fleet.resources import alive_nodes, check_cluster
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState

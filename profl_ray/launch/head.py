@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from profl_ray.environment import ELSEWHERE, keep_loopback_off_proxies, short_temporary
+from profl_ray.cluster.environment import ELSEWHERE, keep_loopback_off_proxies, short_temporary
 from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.guard import Guard

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
-from profl_ray.environment import obeying_arguments, token_words
+from profl_ray.cluster.environment import obeying_arguments, token_words
 from profl_ray.errors import UserError
 from profl_ray.launch.request import JobRequest
 from profl_ray.launch.rest import ENDED

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from profl_ray.cluster.environment import LOOPBACK
 from profl_ray.config.load import parse_override
-from profl_ray.environment import LOOPBACK
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.launch.upload import upload_limit_bytes, upload_size
 from profl_ray.secrecy import masked

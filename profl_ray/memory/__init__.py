@@ -4,14 +4,12 @@ from profl_ray.memory.balance import unit_costs_bytes
 from profl_ray.memory.cache import NeedEstimator
 from profl_ray.memory.cap import is_out_of_memory, memory_cap
 from profl_ray.memory.estimate import estimate_need
-from profl_ray.memory.facts import KeptFacts
 from profl_ray.memory.measure import measure_peak_bytes, measure_step_bytes
 from profl_ray.memory.need import MIB, Demand, Need
 
 __all__ = [
     "MIB",
     "Demand",
-    "KeptFacts",
     "Need",
     "NeedEstimator",
     "estimate_need",

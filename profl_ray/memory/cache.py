@@ -4,8 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from profl_ray.facts import KeptFacts
 from profl_ray.memory.estimate import Work, estimate_need
-from profl_ray.memory.facts import KeptFacts
 from profl_ray.memory.need import Need
 
 

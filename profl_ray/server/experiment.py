@@ -12,8 +12,9 @@ import torch
 
 from profl_ray.config import ExperimentConfig, FleetConfig
 from profl_ray.errors import NotHere
+from profl_ray.facts import KeptFacts
 from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
-from profl_ray.memory import KeptFacts, NeedEstimator, unit_costs_bytes
+from profl_ray.memory import NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_images
 from profl_ray.server.needs import StepNeed, check_affordable, step_needs
 from profl_ray.strategies import Strategy, StrategyContext, full_task, make_strategy

@@ -39,7 +39,7 @@ def log_results(writer: Writer, experiment: Experiment, records: Sequence[RoundR
     if isinstance(writer, NullWriter):
         return  # Drawing takes a second and 100 MiB.
     # Late: matplotlib takes a second to import.
-    from profl_ray.tracking.figures import run_figures
+    from profl_ray.figures.run import run_figures
 
     writer.log_table("devices", device_columns(experiment, records))
     config = experiment.config.freezing

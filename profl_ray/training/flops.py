@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from profl_ray.memory import KeptFacts
+from profl_ray.facts import KeptFacts
 from profl_ray.training.orders import DeviceReport, TaskState
 from profl_ray.training.task import LocalTask
 

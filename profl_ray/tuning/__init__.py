@@ -1,6 +1,6 @@
 """Ray Tune: search spaces, trials, sweeps."""
 
-from profl_ray.environment import prepare_environment
+from profl_ray.cluster.environment import prepare_environment
 
 prepare_environment()  # Before any module of this room imports Ray, which reads it then.
 

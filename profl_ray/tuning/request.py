@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from profl_ray.cluster.placing import Node
+from profl_ray.cluster.resources import alive_nodes, check_trial
 from profl_ray.config import DataConfig, ExperimentConfig, ModelConfig
 from profl_ray.config.load import load_experiment, parse_override
 from profl_ray.errors import NotHere, UserError
-from profl_ray.fleet.placing import Node
-from profl_ray.fleet.resources import alive_nodes, check_trial
 from profl_ray.models import balanced_partition, check_partition, find_family
 from profl_ray.server.experiment import assemble
 from profl_ray.tuning.domains import check_space

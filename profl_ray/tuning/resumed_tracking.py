@@ -8,7 +8,7 @@ from typing import Literal
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
-from profl_ray.fleet.refill import refill
+from profl_ray.run.refill import refill
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import RunWriter, filled_notice, parent_tags, prepare_store, resolve_uri
 from profl_ray.tuning.request import SweepRequest

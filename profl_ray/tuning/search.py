@@ -7,9 +7,9 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
+from profl_ray.cluster.resources import run_bundles
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
-from profl_ray.fleet.resources import run_bundles
 from profl_ray.tuning.domains import takes_whole_numbers
 from profl_ray.tuning.generators import PlannedTrials, Settings, SuggestedTrials
 from profl_ray.tuning.halving import StepHalving

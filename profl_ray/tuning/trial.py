@@ -8,7 +8,7 @@ from typing import Any
 from ray import tune
 
 from profl_ray.errors import NoRoom, NotHere, NothingLearnt, UserError
-from profl_ray.fleet.driver import Driver, check_runnable
+from profl_ray.run.driver import Driver, check_runnable
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import Status

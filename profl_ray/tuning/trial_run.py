@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from profl_ray.cluster.placing import Node
+from profl_ray.cluster.resources import check_trial
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.config.places import may_differ
 from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import Unaffordable, UserError
-from profl_ray.fleet.driver import RunIdentity
-from profl_ray.fleet.placing import Node
-from profl_ray.fleet.resources import check_trial
+from profl_ray.run.driver import RunIdentity
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import (
     OUTCOME_TAG,

@@ -5,9 +5,9 @@ from typing import Any
 
 from ray import tune
 
+from profl_ray.cluster.resources import alive_nodes
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
-from profl_ray.fleet.resources import alive_nodes
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import end_waiting
 from profl_ray.tuning.request import SweepRequest

@@ -12,9 +12,9 @@ from ray.exceptions import RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from profl_ray.cluster.demand import trial_shortage
+from profl_ray.cluster.waiting import Waiting
 from profl_ray.errors import UserError
-from profl_ray.fleet.demand import trial_shortage
-from profl_ray.fleet.waiting import Waiting
 from profl_ray.tuning.fitting import reason
 from profl_ray.tuning.space import decode, trial_name
 from profl_ray.tuning.trial import METRIC, SPENT_ROUNDS, TIME

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.curves import curve_points, curves_figure, mean_curve, participation_bars
 from analysis.figures import pareto_figure
-from profl_ray.tracking.style import save
+from profl_ray.figures.style import save
 
 
 def test_lines_begin_with_growing(comparison_rows):

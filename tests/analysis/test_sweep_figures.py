@@ -7,7 +7,7 @@ from analysis import result_rows
 from analysis.figures import accuracy_panels, pareto_figure, pareto_front, traffic_figure, traffic_points
 from analysis.participation import participation_figure, profiles
 from analysis.point_labels import shared_numbers
-from profl_ray.tracking.style import line_style, save
+from profl_ray.figures.style import line_style, save
 
 
 @pytest.fixture(scope="module")

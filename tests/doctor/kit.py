@@ -1,6 +1,6 @@
 """Answers of nodes on which all is well, to be spoilt."""
 
-from profl_ray.fleet.probe import Answer
+from profl_ray.cluster.probe import Answer
 
 DRIVER = {"Python": "3.11.7", "ray": "2.60.0", "torch": "2.14.1", "numpy": "2.4.6", "mlflow": "3.17.2"}
 CODE = {"version": "0.1.0", "digest": "abcdef012345"}

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from profl_ray.cluster.placing import Node
 from profl_ray.config import load_experiment
 from profl_ray.doctor.resources import (
     PROCESS_MIB,
@@ -11,7 +12,6 @@ from profl_ray.doctor.resources import (
     placement_findings,
     process_needs_mib,
 )
-from profl_ray.fleet.placing import Node
 
 from .kit import MEMORY, answer
 

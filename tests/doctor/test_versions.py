@@ -1,6 +1,6 @@
+from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.nodes import node_findings
 from profl_ray.doctor.versions import code_findings, machine_findings, version_findings
-from profl_ray.fleet.probe import Answer
 
 from .kit import CODE, DRIVER, answer, levels
 

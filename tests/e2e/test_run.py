@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from profl_ray.config import load_experiment
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 
 SHORT = (
     "federation.num_devices=6",

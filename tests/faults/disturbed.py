@@ -2,7 +2,7 @@
 
 import threading
 
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 
 from .kit import busy_config, comparable, undisturbed
 

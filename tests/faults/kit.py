@@ -7,7 +7,7 @@ import time
 from functools import cache
 
 from profl_ray.config import load_experiment
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.tracking import Totals
 from profl_ray.tracking.client import open_client

@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.launch.ports import free_ports
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.tracking import read_sweep
 from profl_ray.tuning import Choice, SearchSpace, SweepRequest, resume_sweep, run_sweep
 

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from profl_ray.config.load import from_yaml
-from profl_ray.fleet.driver import Driver, RunIdentity
 from profl_ray.launch.head import head_command
 from profl_ray.launch.ports import free_ports
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.tracking import read_sweep
 
 from .kit import comparable, points_lost, read_records, send, wait_for

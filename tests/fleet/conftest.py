@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from profl_ray.cluster.ray_session import ray_session
 from profl_ray.fleet.in_process import InProcessFleet
-from profl_ray.fleet.ray_session import ray_session
 from profl_ray.server.experiment import assemble
 
 from .kit import play, short_config

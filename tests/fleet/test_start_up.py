@@ -15,7 +15,7 @@ PLAY = """
 import sys
 from pathlib import Path
 from profl_ray.config.load import from_yaml
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 
 config = from_yaml(Path(sys.argv[1]).read_text(), source="a test")
 summary = Driver(config, RunIdentity(config.storage.root / sys.argv[2], sys.argv[2])).run()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from profl_ray.config import load_experiment
 from profl_ray.config.load import RECIPES_FOLDER, from_yaml, recipe_names
-from profl_ray.fleet.driver import check_runnable
+from profl_ray.run.driver import check_runnable
 
 from .kit import assert_one_line, attempt
 from .values import KEYS, VALUES, damaged, fitting

@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from profl_ray.config.load import resumed_config
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
 
 from .kit import attempt

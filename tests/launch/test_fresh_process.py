@@ -99,7 +99,7 @@ def test_an_address_where_another_program_listens_is_told_within_seconds(program
     assert f"the cluster at RAY_ADDRESS={address} cannot be reached" in done.stderr
 
 
-SESSION = "from profl_ray.fleet.ray_session import ray_session\nwith ray_session(num_cpus=1): print('up')"
+SESSION = "from profl_ray.cluster.ray_session import ray_session\nwith ray_session(num_cpus=1): print('up')"
 
 
 def test_a_local_ray_starts_below_a_long_temporary_folder(fresh, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 from faults.kit import comparable, points_lost, read_records
 
 from profl_ray.config.load import from_yaml
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.tracking import read_progress, read_sweep
 from profl_ray.tracking.client import open_client
 

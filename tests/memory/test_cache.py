@@ -6,8 +6,8 @@ from zlib import crc32
 
 import pytest
 
+import profl_ray.facts as facts
 import profl_ray.memory.cache as cache
-import profl_ray.memory.facts as facts
 from profl_ray.memory import Need, NeedEstimator, estimate_need
 
 from .conftest import MakeTask

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from profl_ray.memory import KeptFacts
+from profl_ray.facts import KeptFacts
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
 from profl_ray.training import DeviceReport, LocalTask, Supervised, flops_per_image, local_flops

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from profl_ray.fleet.ray_session import ray_session
+from profl_ray.cluster.ray_session import ray_session
 from profl_ray.tracking import prepare_store
 
 

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.tracking import read_sweep
 from profl_ray.tuning import Choice, SweepRequest, resume_sweep, run_sweep
 

@@ -1,7 +1,7 @@
 import pytest
 
+from profl_ray.cluster.placing import Node
 from profl_ray.errors import UserError
-from profl_ray.fleet.placing import Node
 from profl_ray.tuning import Choice, Range, SweepRequest
 from profl_ray.tuning.request import base_config, check_resources
 

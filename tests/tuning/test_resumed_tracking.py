@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from profl_ray.config.addresses import default_address
 from profl_ray.config.load import load_experiment
-from profl_ray.fleet.driver import Driver
+from profl_ray.run.driver import Driver
 from profl_ray.tracking import prepare_store, read_sweep
 from profl_ray.tuning import Choice, SweepRequest
 from profl_ray.tuning.plan import trial_id
@@ -29,7 +29,7 @@ SEEDS = (1, 2, 3, 4, 5)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr("profl_ray.tracking.figures.run_figures", lambda *_, **__: {})
+    monkeypatch.setattr("profl_ray.figures.run.run_figures", lambda *_, **__: {})
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
@@ -181,7 +181,7 @@ def test_the_figures_of_a_run_do_not_need_its_data(begun, tmp_path, monkeypatch)
 
         raise UserError("the data is not here")
 
-    monkeypatch.setattr("profl_ray.fleet.refill.assemble", missing)
+    monkeypatch.setattr("profl_ray.run.refill.assemble", missing)
     tracked, said = resumed(request, root, f"tracking.uri={default_address(store)}")
     assert sum("the data is not here" in line for line in said) == 3
     _, trials = shown(tracked)

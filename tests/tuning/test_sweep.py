@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from profl_ray.errors import UserError
-from profl_ray.fleet.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import KIND_TAG, read_run, read_sweep
 from profl_ray.tuning import Choice, Range, SweepRequest, resume_sweep, run_sweep

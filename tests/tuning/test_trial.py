@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from profl_ray.cluster.placing import Node
 from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import NotHere
-from profl_ray.fleet.driver import Driver, RunIdentity
-from profl_ray.fleet.placing import Node
+from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import (
     TRIAL_TAG,
