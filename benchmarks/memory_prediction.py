@@ -25,8 +25,7 @@ from profl_ray.memory import MIB, NeedEstimator, measure_peak_bytes
 from profl_ray.models import Network, find_family, initialise
 from profl_ray.server.experiment import need_estimator
 from profl_ray.strategies import StrategyContext, full_task, make_strategy
-from profl_ray.training import LocalTask
-from profl_ray.training.local import train_locally
+from profl_ray.training import Device, LocalTask
 
 CASES = [
     ("resnet18", 0.125, 32, (1, 32, 32)),
@@ -104,7 +103,7 @@ def _train(model: torch.nn.Module, task: LocalTask) -> None:
     images = torch.rand(num_images, *task.image_shape, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(num_images) % task.num_classes
     # The device's images are data, not training: held by the caller, and taken off below.
-    train_locally(model, task, images.to(device), labels.to(device), False, 0, ("benchmark",))
+    task.procedure.work(model, task, Device(0, images.to(device), labels.to(device), 0, ("benchmark",)))
     model.zero_grad(set_to_none=True)
 
 

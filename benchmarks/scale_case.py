@@ -248,7 +248,7 @@ def measure(case: Case) -> dict[str, Any]:
         rounds_anon_mib = memory.reset()
         checkpoint = max(driver.folder.checkpoints_path.iterdir())
         checkpoint_bytes = sum(file.stat().st_size for file in checkpoint.iterdir())
-        moving_bytes = sum(state.moving.nbytes for state in driver.server.strategy.plan().states)
+        moving_bytes = sum(state.down.nbytes for state in driver.server.strategy.plan().states)
         pss_mib = read_mib("smaps_rollup", "Pss")
         with watch.timing("end"):
             driver.close("FINISHED")

@@ -16,8 +16,8 @@ from profl_ray.training import (
     WorkerSettings,
 )
 
-StateKey = tuple[LocalTask, str]
-"""A task and the version of its frozen part: what a state's two arrays belong to."""
+StateKey = tuple[LocalTask, str, float]
+"""A task, the version of its frozen part and its density: what a state's two arrays belong to."""
 
 
 class ClientActor:
@@ -46,11 +46,11 @@ class ClientActor:
 
 
 def _states(keys: list[StateKey], arrays: tuple[np.ndarray, ...]) -> list[TaskState]:
-    """Put keys and arrays (moving, frozen, moving, frozen, ...) together again."""
+    """Put keys and arrays (down, frozen, down, frozen, ...) together again."""
     pairs = zip(arrays[0::2], arrays[1::2], strict=True)
     return [
-        TaskState(task, moving, frozen, version)
-        for (task, version), (moving, frozen) in zip(keys, pairs, strict=True)
+        TaskState(task, down, frozen, version, density)
+        for (task, version, density), (down, frozen) in zip(keys, pairs, strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ from profl_ray.fleet.client_actor import RemoteClientActor, StateKey
 from profl_ray.fleet.crew import Call, Crew
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
-from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
+from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, Layout, TaskState
 
 KEPT_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
 """For the C library: keep a batch's freed tensors for the next, from the first device on. Given back to the
@@ -46,7 +46,8 @@ class RayFleet:
             _put(experiment.split),
             experiment.worker_settings(),
         )
-        self.frozen: dict[StateKey, ray.ObjectRef] = {}
+        self.frozen: dict[tuple[Layout, str], ray.ObjectRef] = {}
+        """Frozen parts by layout and version: tasks that agree in both have one between them."""
         self.crew = Crew(self._start, num_actors, config.start_timeout_seconds, config.deadline_seconds)
 
     def train(self, groups: Sequence[GroupOrder], states: Sequence[TaskState]) -> Iterator[GroupResult]:
@@ -83,15 +84,19 @@ class RayFleet:
         return RemoteClientActor.options(**self.options).remote(*self.arguments)
 
     def _publish(self, states: Sequence[TaskState]) -> tuple[list[StateKey], list[ray.ObjectRef]]:
-        """Put each state's moving part into the object store, and its frozen part where it is new."""
-        keys = [(state.task, state.frozen_version) for state in states]
-        versions = {version for _, version in keys}
+        """Put what goes down into the object store: one array once, and a frozen part where it is new."""
+        keys = [(state.task, state.frozen_version, state.density) for state in states]
+        versions = {state.frozen_version for state in states}
         self.frozen = {key: ref for key, ref in self.frozen.items() if key[1] in versions}
+        down: dict[int, ray.ObjectRef] = {}
         arrays = []
-        for key, state in zip(keys, states, strict=True):
-            if key not in self.frozen:
-                self.frozen[key] = _put(state.frozen)
-            arrays += [_put(state.moving), self.frozen[key]]
+        for state in states:
+            of_frozen = (state.task.frozen, state.frozen_version)
+            if of_frozen not in self.frozen:
+                self.frozen[of_frozen] = _put(state.frozen)
+            if id(state.down) not in down:
+                down[id(state.down)] = _put(state.down)
+            arrays += [down[id(state.down)], self.frozen[of_frozen]]
         return keys, arrays
 
 

@@ -20,6 +20,7 @@ from profl_ray.server.checkpoint import weights_sha256
 from profl_ray.server.contents import check_contents
 from profl_ray.server.experiment import Experiment, assemble
 from profl_ray.server.needs import StepNeed
+from profl_ray.server.ports import RoundPlayer
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
 from profl_ray.server.run_folder import Recovered, RunFolder
@@ -219,7 +220,7 @@ class Driver:
             self.fleet.close()
         return summary
 
-    def _make_server(self) -> Server:
+    def _make_server(self) -> RoundPlayer:
         if shares_rounds(self.config):
             return SharingServer(self.experiment, self.fleet, self.config.storage.root / "cache" / "rounds")
         return Server(self.experiment, self.fleet)

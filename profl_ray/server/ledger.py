@@ -39,13 +39,17 @@ class Ledger:
         """Enter what a pass of the round moved."""
         for report in result.reports:
             state = plan.states[report.task_index]
+            task, procedure = state.task, state.task.procedure
             holder = f"{plan.step_index}/{plan.phase}{report.task_index}/{report.device}"
-            self.downlink_bytes += state.task.moving.num_bytes
-            if state.task.frozen.num_bytes and self.holders.get(holder) != state.frozen_version:
-                self.downlink_bytes += state.task.frozen.num_bytes
+            self.downlink_bytes += round(task.down.num_bytes * state.density)
+            if task.frozen.num_bytes and self.holders.get(holder) != state.frozen_version:
+                self.downlink_bytes += task.frozen.num_bytes
                 self.holders[holder] = state.frozen_version
             if report.failure is None:
-                self.uplink_bytes += state.task.moving.num_bytes
+                sent = procedure.sent(task)
+                share = state.density if sent == task.moving else 1.0
+                told = result.told.get(report.device, {})
+                self.uplink_bytes += round(sent.num_bytes * share) + sum(v.nbytes for v in told.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON-ready values."""

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from profl_ray.memory import Demand
 from profl_ray.training import GroupResult
 
@@ -14,8 +12,10 @@ class Pass:
 
     demands: tuple[Demand, ...]
     """Per task: what it takes."""
-    choice: np.ndarray
-    """Per device the index of its task, -1 where it can afford none: int64 [num_devices]."""
+    in_reach: tuple[int, ...]
+    """Indices of the tasks that some device trains, or would train."""
+    eligible_share: float
+    """Share of all devices that can afford some task."""
     result: GroupResult
     local_flops: int
     """Operations of the devices' training."""
@@ -38,9 +38,5 @@ class Pass:
     @property
     def costliest(self) -> tuple[float, float]:
         """Predicted and measured peak of the costliest task that some device can afford, else of all; MiB."""
-        used = np.unique(self.choice[self.choice >= 0]).tolist() or range(len(self.demands))
-        needs_mib, peaks_mib = zip(
-            *((self.demands[index].need_mib, self.demands[index].measured_peak_mib) for index in used),
-            strict=True,
-        )
-        return max(needs_mib), max(peaks_mib)
+        used = [self.demands[index] for index in self.in_reach] or self.demands
+        return max(each.need_mib for each in used), max(each.measured_peak_mib for each in used)

@@ -3,6 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from profl_ray.server.checkpoint import Snapshot
+from profl_ray.server.ledger import Ledger
+from profl_ray.server.record import RoundRecord
+from profl_ray.strategies import Strategy
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, TaskState
 
 
@@ -27,6 +31,56 @@ class Fleet(Protocol):
 
     def close(self) -> None:
         """Release what the fleet holds."""
+        ...
+
+
+class RoundPlayer(Protocol):
+    """What plays the rounds of a run: a `Server`, or one that shares rounds with other runs."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the strategy's last step has ended."""
+        ...
+
+    @property
+    def strategy(self) -> Strategy:
+        """The method, where it stands."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the run has counted."""
+        ...
+
+    @property
+    def rounds_trained(self) -> int:
+        """Rounds whose devices this run trained, those that it trained again included."""
+        ...
+
+    @property
+    def rounds_shared(self) -> int:
+        """Rounds that it took from other runs."""
+        ...
+
+    @property
+    def branched(self) -> bool:
+        """Whether it resumes from a state that came about otherwise than it would here and now."""
+        ...
+
+    def play_round(self) -> RoundRecord:
+        """Play one round and return its record."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return everything needed to resume after the last round."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Resume from a snapshot."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds beside its fleet."""
         ...
 
 

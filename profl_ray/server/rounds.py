@@ -4,6 +4,7 @@ plan -> cohort among the eligible -> fleet trains -> strategy merges -> evaluate
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -19,12 +20,31 @@ from profl_ray.server.ledger import Ledger
 from profl_ray.server.passes import Pass
 from profl_ray.server.ports import Fleet
 from profl_ray.server.record import RoundRecord
-from profl_ray.strategies import Plan
+from profl_ray.server.shelf import Shelf
+from profl_ray.strategies import Plan, Progress
 from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult, local_flops
+
+
+@dataclass(frozen=True)
+class Played:
+    """A round whose devices have trained, before its rule's decision is carried out."""
+
+    started: float
+    plan: Plan
+    training: Pass
+    surveys: tuple[Pass, ...]
+    """What the evaluation needed."""
+    progress: Progress
+    evaluation: EvaluationSum | None
 
 
 class Server:
     """Plays the rounds of one run."""
+
+    rounds_shared = 0
+    """Rounds that it took from other runs: none, here."""
+    branched = False
+    """Whether it resumes from a state that came about otherwise than it would here and now: never, here."""
 
     def __init__(self, experiment: Experiment, fleet: Fleet) -> None:
         self.experiment = experiment
@@ -32,12 +52,9 @@ class Server:
         self.fleet = fleet
         self.strategy = experiment.make_strategy()
         self.ledger = Ledger()
+        self.shelf = Shelf()
         self.rounds_trained = 0
         """Rounds whose devices this run trained, those that it trained again included."""
-        self.rounds_shared = 0
-        """Rounds that it took from other runs."""
-        self.branched = False
-        """Whether it resumes from a state that came about otherwise than it would here and now."""
 
     @property
     def finished(self) -> bool:
@@ -46,22 +63,36 @@ class Server:
 
     def play_round(self) -> RoundRecord:
         """Play one round and return its record."""
+        return self.end_round(self.train_round())
+
+    def train_round(self) -> Played:
+        """Train, merge and evaluate; the strategy stays where it is."""
         started = perf_counter()
         plan = self.strategy.plan()
-        training = self._pass(plan)
-        self.strategy.merge(training.result.sums)
+        training = self.do(plan)
+        self.strategy.merge(training.result.sums, training.result.told)
         self.ledger.enter(plan, training.result)
         progress = self.strategy.progress()
-        evaluation, survey = None, None
+        evaluation, surveys = None, []
         if progress.step_ended or plan.step_round % self.config.evaluation.every_rounds == 0:
-            survey = self._survey(counted=progress.step_ended)
-            evaluation = self._evaluate()
+            for wanted in self.strategy.surveys(progress.step_ended):
+                surveys.append(self._survey(wanted, counted=progress.step_ended))
+            num_images = len(self.experiment.data.test_labels)
+            batch_size = self.config.evaluation.batch_size
+            evaluation = self.fleet.evaluate(self.strategy.evaluation(), num_images, batch_size)
         if progress.step_ended and not self.ledger.step_merges:
             raise NothingLearnt(_no_device_trained(plan, training.result))
-        self._before_advance()
+        return Played(started, plan, training, tuple(surveys), progress, evaluation)
+
+    def end_round(self, played: Played) -> RoundRecord:
+        """Let the strategy go on, and return the record."""
+        plan, training, evaluation = played.plan, played.training, played.evaluation
+        progress = played.progress
         self.strategy.advance(progress)
         self.rounds_trained += 1
         need_mib, peak_mib = training.costliest
+        counted = played.surveys if progress.step_ended else ()
+        failed = {device: why for survey in played.surveys for device, why in survey.failed.items()}
         return RoundRecord(
             round=self.ledger.rounds,
             stage=plan.step.stage,
@@ -79,53 +110,98 @@ class Server:
             need_mib=need_mib,
             measured_peak_mib=peak_mib,
             reduction=1 - need_mib / self.experiment.full_need_mib,
-            eligible_share=float(np.mean(training.choice >= 0)),
+            eligible_share=training.eligible_share,
             cohort=training.cohort,
             trained=training.trained,
-            failed=(survey.failed if survey else {}) | training.failed,
+            failed=failed | training.failed,
             num_devices_ever=len(self.ledger.devices_ever),
             uplink_bytes=self.ledger.uplink_bytes,
             downlink_bytes=self.ledger.downlink_bytes,
-            local_flops=training.local_flops + (survey.local_flops if survey and progress.step_ended else 0),
-            seconds=perf_counter() - started,
+            local_flops=training.local_flops + sum(survey.local_flops for survey in counted),
+            seconds=perf_counter() - played.started,
         )
+
+    def state(self) -> Snapshot:
+        """Return what training depends on: the strategy's state and what devices keep."""
+        tensors, facts = self.strategy.state_dict()
+        return Snapshot(tensors | self.shelf.tensors(), {"strategy": facts})
+
+    def load(self, state: Snapshot) -> None:
+        """Take back what `state` returned."""
+        self.strategy.load_state_dict(self.shelf.load(state.tensors), state.facts["strategy"])
+
+    def counts(self) -> dict[str, Any]:
+        """Return what was counted so far, ready for JSON."""
+        return {"ledger": self.ledger.to_json(), "rounds_trained": self.rounds_trained}
+
+    def take_counts(self, counts: Mapping[str, Any]) -> None:
+        """Take back what `counts` returned."""
+        self.ledger = Ledger.from_json(counts["ledger"])
+        self.rounds_trained = counts["rounds_trained"]
 
     def snapshot(self) -> Snapshot:
         """Return everything needed to resume after the last round."""
-        tensors, facts = self.strategy.state_dict()
-        return Snapshot(tensors, {"strategy": facts} | self._counts())
+        state = self.state()
+        return Snapshot(state.tensors, state.facts | self.counts())
 
     def restore(self, snapshot: Snapshot) -> None:
         """Resume from a snapshot; `ledger.rounds` is the round after which that is."""
-        self.strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
-        self._take_counts(snapshot.facts)
+        self.load(snapshot)
+        self.take_counts(snapshot.facts)
 
     def close(self) -> None:
         """Release what the server holds beside its fleet: nothing, here."""
 
-    def _counts(self) -> dict[str, Any]:
-        counts = {"rounds_trained": self.rounds_trained, "rounds_shared": self.rounds_shared}
-        return {"ledger": self.ledger.to_json()} | counts
+    def do(self, plan: Plan) -> Pass:
+        """Let a cohort do the plan's tasks.
 
-    def _take_counts(self, counts: Mapping[str, Any]) -> None:
-        self.ledger = Ledger.from_json(counts["ledger"])
-        self.rounds_trained, self.rounds_shared = counts["rounds_trained"], counts["rounds_shared"]
-
-    def _before_advance(self) -> None:
-        """Look at the round between the rule's decision and its carrying out: a hook for sharing rounds."""
-
-    def _pass(self, plan: Plan) -> Pass:
-        """Let a cohort do the plan's tasks; who is eligible is a matter of needs and quotas."""
+        Who may do what is law (needs and quotas); who does what is the strategy's choice within it.
+        """
         needs_mib = [self.experiment.estimate(state.task).mib for state in plan.states]
         quotas_mib = self.strategy.quotas_mib()
-        choice = self.strategy.assign(needs_mib, quotas_mib)
-        peaks_mib = [self._measured_peak_mib(plan, i) if i in choice else 0.0 for i in range(len(needs_mib))]
+        affordable = quotas_mib[:, None] >= np.array(needs_mib)
+        eligible = np.flatnonzero(affordable.any(axis=1))
         generator = numpy_stream(self.config.seed, "cohort", plan.step_index, plan.step_round)
-        cohort = draw_cohort(np.flatnonzero(choice >= 0), self.config.federation.cohort_size, generator)
-        demands = tuple(Demand(*pair) for pair in zip(needs_mib, peaks_mib, strict=True))
-        result = self._train(plan, cohort, choice, quotas_mib, demands)
-        flops = local_flops(plan.states, result.reports, self.experiment.estimate.facts)
-        return Pass(demands, choice, result, flops)
+        cohort = draw_cohort(eligible, plan.cohort_size or self.config.federation.cohort_size, generator)
+        chosen = self._assigned(cohort, affordable[cohort])
+        # With what the others would train first, so that a table of needs does not depend on the draw.
+        in_reach = tuple(np.union1d(affordable[eligible].argmax(axis=1), chosen).astype(int).tolist())
+        demands = tuple(
+            Demand(need_mib, self._measured_peak_mib(plan, index) if index in in_reach else 0.0)
+            for index, need_mib in enumerate(needs_mib)
+        )
+        keeps = [state.task.procedure.keeps(state.task) for state in plan.states]
+        orders = [
+            DeviceOrder(device, index, float(quotas_mib[device]), self.shelf.of(device, keeps[index]))
+            for device, index in zip(cohort.tolist(), chosen.tolist(), strict=True)
+        ]
+        # The number of groups does not depend on the fleet, and they are summed in order.
+        num_groups = max(1, min(self.config.fleet.cohort_groups, len(orders)))
+        pieces = [p.tolist() for p in np.array_split(np.arange(len(orders)), num_groups) if len(p)]
+        groups = [
+            GroupOrder(number, plan.stream, plan.step_round, tuple(orders[p] for p in piece), demands)
+            for number, piece in enumerate(pieces)
+        ]
+        total = GroupResult(0)
+        for result in self.fleet.train(groups, plan.states):
+            total.absorb(result)
+            del result  # Or two groups' sums would be held while the next is made.
+        self.shelf.put_away(total.kept)
+        flops = local_flops(plan.states, total.reports, self.experiment.estimate.facts)
+        return Pass(demands, in_reach, len(eligible) / len(quotas_mib), total, flops)
+
+    def _assigned(self, cohort: np.ndarray, affordable: np.ndarray) -> np.ndarray:
+        """Return the task of each device of the cohort; ValueError if the strategy breaks the law."""
+        chosen = np.asarray(self.strategy.assign(cohort, affordable), np.int64)
+        lawful = (chosen >= 0) & (chosen < affordable.shape[1])
+        lawful[lawful] &= affordable[np.flatnonzero(lawful), chosen[lawful]]
+        if not lawful.all():
+            device, index = cohort[~lawful][0], chosen[~lawful][0]
+            raise ValueError(
+                f"strategy {self.strategy.name} gives device {device} task {index}, which it cannot afford "
+                f"(allowed: {np.flatnonzero(affordable[~lawful][0]).tolist()})"
+            )
+        return chosen
 
     def _measured_peak_mib(self, plan: Plan, index: int) -> float:
         """Measure each task once a run, when it is first trained."""
@@ -134,55 +210,17 @@ class Server:
             self.ledger.peaks_bytes[key] = self.fleet.measure(plan.states[index])
         return self.ledger.peaks_bytes[key] / MIB
 
-    def _train(
-        self,
-        plan: Plan,
-        cohort: np.ndarray,
-        choice: np.ndarray,
-        quotas_mib: np.ndarray,
-        demands: tuple[Demand, ...],
-    ) -> GroupResult:
-        """Cut the cohort into groups, whose number does not depend on the fleet, and sum them in order."""
-        phase = (plan.phase,) if plan.phase else ()
-        num_groups = max(1, min(self.config.fleet.cohort_groups, len(cohort)))
-        groups = [
-            GroupOrder(
-                index,
-                (*phase, plan.step_index, plan.step_round),
-                plan.step_round,
-                tuple(
-                    DeviceOrder(int(device), int(choice[device]), float(quotas_mib[device]))
-                    for device in devices
-                ),
-                demands,
-            )
-            for index, devices in enumerate(np.array_split(cohort, num_groups))
-            if len(devices)
-        ]
-        total = GroupResult(0)
-        for result in self.fleet.train(groups, plan.states):
-            total.absorb(result)
-            del result  # Or two groups' sums would be held while the next is made.
-        return total
+    def _survey(self, plan: Plan, counted: bool) -> Pass:
+        """Do a pass for an evaluation.
 
-    def _survey(self, counted: bool) -> Pass | None:
-        """Let the strategy gather what its evaluation needs.
-
-        Only the survey at a step's end counts as traffic and work: a run needs no other, and how often it is
+        Only those at a step's end count as traffic and work: a run needs no other, and how often it is
         evaluated should not change what it costs.
         """
-        plan = self.strategy.survey()
-        if plan is None:
-            return None
-        survey = self._pass(plan)
-        self.strategy.merge_survey(survey.result.sums)
+        survey = self.do(plan)
+        self.strategy.merge_survey(plan, survey.result.sums, survey.result.told)
         if counted:
             self.ledger.enter_traffic(plan, survey.result)
         return survey
-
-    def _evaluate(self) -> EvaluationSum:
-        num_images = len(self.experiment.data.test_labels)
-        return self.fleet.evaluate(self.strategy.evaluation(), num_images, self.config.evaluation.batch_size)
 
 
 def _no_device_trained(plan: Plan, result: GroupResult) -> str:

@@ -1,7 +1,7 @@
 """What a strategy decides: the contract between the server and a training method of a paper."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import torch
 from profl_ray.config import ExperimentConfig
 from profl_ray.memory import Need
 from profl_ray.models import Network, SubModelPlan, initialise, materialise, state_tensors
-from profl_ray.training import LocalTask, ModelPlan, State, Supervised, TaskState, TaskSum
+from profl_ray.training import Layout, LocalSGD, LocalTask, ModelPlan, State, TaskState, TaskSum
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ class Plan:
     """The tasks with their weights, costliest first."""
     phase: str = ""
     """Names a further pass of the same round; empty for its training."""
+    cohort_size: int | None = None
+    """Devices to draw; None: `federation.cohort_size`."""
+
+    @property
+    def stream(self) -> tuple[str | int, ...]:
+        """Name of the pass in the random streams (`training.shared_stream`)."""
+        phase = (self.phase,) if self.phase else ()
+        return (*phase, self.step_index, self.step_round)
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,10 @@ class StrategyContext:
 
 
 class Strategy(ABC):
-    """A training method. The server calls plan, merge, progress, evaluation, advance: once each a round.
+    """A training method. Once a round the server calls plan, assign, merge, progress, evaluation, advance.
 
-    Before an evaluation it also calls survey, and merge_survey if that asked for a pass over the cohort.
+    Before an evaluation it also does the passes over the cohort that `surveys` asks for. Who may train what
+    is the server's affair (needs and quotas); who does train what, of what is affordable, is the strategy's.
     """
 
     name: ClassVar[str]
@@ -100,30 +109,34 @@ class Strategy(ABC):
         """Return the quotas that the method respects, float64 [num_devices]; infinity where it does not."""
         return self.context.quotas_mib
 
-    def assign(self, needs_mib: Sequence[float], quotas_mib: np.ndarray) -> np.ndarray:
-        """Return for every device the index of its task, -1 where it can afford none: int64 [num_devices].
+    def assign(self, cohort: np.ndarray, affordable: np.ndarray) -> np.ndarray:
+        """Return which task each device of the cohort trains: int64 [cohort], an index into the plan's tasks.
 
-        By default the first task, in the plan's order, whose need is within the device's quota.
+        cohort: int64 [cohort], device ids; affordable: bool [cohort, tasks], at least one in every row. A
+        device can be given none but what it can afford. By default the first such task in the plan's order.
         """
-        choice = np.full(len(quotas_mib), -1, dtype=np.int64)
-        for index, need_mib in reversed(list(enumerate(needs_mib))):
-            choice[quotas_mib >= need_mib] = index
-        return choice
+        return affordable.argmax(axis=1)
 
     @abstractmethod
-    def merge(self, sums: Mapping[int, TaskSum]) -> None:
-        """Take in the weighted sums of the round's updates, by index of the task."""
+    def merge(self, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
+        """Take in the round: the weighted sums of the updates, by index of the task, and what devices told.
+
+        told: by device, in the order of their ids; empty where the procedure tells nothing.
+        """
 
     @abstractmethod
     def progress(self) -> Progress:
         """Tell whether the step ends with this round."""
 
-    def survey(self) -> Plan | None:
-        """Return a pass over the cohort that an evaluation needs, such as one for running statistics."""
-        return None
+    def surveys(self, step_ended: bool) -> Iterator[Plan]:
+        """Yield the passes over the cohort that an evaluation needs, such as one for running statistics.
 
-    def merge_survey(self, sums: Mapping[int, TaskSum]) -> None:
-        """Take in what the survey's tasks sent back, as `merge` does."""
+        Each is done, and taken in by `merge_survey`, before the next is asked for.
+        """
+        return iter(())
+
+    def merge_survey(self, plan: Plan, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
+        """Take in what came of a pass that `surveys` asked for, as `merge` does."""
         raise NotImplementedError
 
     @abstractmethod
@@ -151,15 +164,10 @@ class Strategy(ABC):
         """Take back what `state_dict` returned."""
 
 
-def supervised(config: ExperimentConfig) -> Supervised:
-    """Return supervised local training as configured."""
-    return Supervised(**config.training.model_dump())
-
-
 def full_task(network: Network, config: ExperimentConfig) -> LocalTask:
     """Return training of the whole network: the reference of every reduction."""
     plan = SubModelPlan(network, network.num_blocks)
-    return LocalTask("full", plan, supervised(config), ("",), ("",))
+    return LocalTask("full", plan, LocalSGD.configured(config.training), ("",), ("",))
 
 
 def initial_state(plan: ModelPlan, seed: int, *stream: str | int) -> State:
@@ -173,9 +181,20 @@ def initial_state(plan: ModelPlan, seed: int, *stream: str | int) -> State:
 
 def task_state(task: LocalTask, weights: State, frozen_version: str) -> TaskState:
     """Return `task` with its part of `weights`, packed."""
-    return TaskState(task, task.moving.pack(weights), task.frozen.pack(weights), frozen_version)
+    return TaskState(task, task.down.pack(weights), task.frozen.pack(weights), frozen_version)
+
+
+def task_states(tasks: Sequence[LocalTask], weights: State, frozen_version: str) -> tuple[TaskState, ...]:
+    """Return the tasks with their parts of `weights`; what is alike is one array, and travels once."""
+    down: dict[Layout, np.ndarray] = {}
+    frozen: dict[Layout, np.ndarray] = {}
+    for task in tasks:
+        for packed, layout in ((down, task.down), (frozen, task.frozen)):
+            if layout not in packed:
+                packed[layout] = layout.pack(weights)
+    return tuple(TaskState(task, down[task.down], frozen[task.frozen], frozen_version) for task in tasks)
 
 
 def mean_update(task: LocalTask, addend: TaskSum) -> State:
-    """Return the mean of the updates, weighted by images."""
-    return task.moving.unpack(addend.total / np.float32(addend.num_images))
+    """Return the weighted mean of the updates."""
+    return task.moving.unpack(addend.total / np.float32(addend.weight))

@@ -10,7 +10,7 @@ from profl_ray.errors import Unaffordable
 from profl_ray.models.depth import DepthPlan
 from profl_ray.strategies.base import StrategyContext
 from profl_ray.strategies.single_step import SingleStep
-from profl_ray.training import LocalTask, Mutual
+from profl_ray.training import LocalSGD, LocalTask, MutualDistillation
 
 
 class DepthFL(SingleStep):
@@ -34,11 +34,10 @@ class DepthFL(SingleStep):
 def _affordable(context: StrategyContext) -> list[LocalTask]:
     """Return the tasks from the deepest that some device can afford on; Unaffordable if none can."""
     config = context.config
-    procedure = Mutual(
-        **config.training.model_dump(), ramp_up_rounds=config.strategy.depthfl.distillation_ramp_up_rounds
-    )
+    loss = MutualDistillation(config.strategy.depthfl.distillation_ramp_up_rounds)
+    training = LocalSGD.configured(config.training, loss)
     tasks = [
-        LocalTask(f"train depth {depth}", DepthPlan(context.network, depth), procedure, ("",), ("",))
+        LocalTask(f"train depth {depth}", DepthPlan(context.network, depth), training, ("",), ("",))
         for depth in range(context.network.num_blocks, 0, -1)
     ]
     most_mib = float(context.quotas_mib.max())

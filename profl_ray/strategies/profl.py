@@ -24,12 +24,11 @@ from profl_ray.strategies.base import (
     StrategyContext,
     initial_state,
     mean_update,
-    supervised,
     task_state,
 )
 from profl_ray.strategies.pace import StepPace, fixed_rule, freeze_rule
 from profl_ray.strategies.paced import PacedStrategy
-from profl_ray.training import Calibration, Distillation, LocalTask, State, TaskState, TaskSum
+from profl_ray.training import Calibration, LocalSGD, LocalTask, State, TaskState, TaskSum, TeacherError
 
 STATISTICS = ("running_mean", "running_var")
 
@@ -92,14 +91,14 @@ class ProFL(PacedStrategy):
         return tuple(range(block + 1, self.network.num_blocks + 1))
 
     def _task(self, step: Step) -> LocalTask:
-        procedure = supervised(self.context.config)
+        procedure = LocalSGD.configured(self.context.config.training)
         if step.stage == "map":
             return self._map_task(step)
         if step.stage == "grow" and self.options.grow_learning_rate is not None:
-            procedure = replace(procedure, learning_rate=self.options.grow_learning_rate)
+            procedure = procedure.with_learning_rate(self.options.grow_learning_rate)
         plan = self._sub_model(step)
         if step.stage == "calibrate":
-            forward = Calibration(1, procedure.batch_size, 0.0, 0.0, 0.0)
+            forward = Calibration(procedure.batch_size)
             return LocalTask(str(step), plan, forward, trainable=(), moving_statistics=("units.",))
         active = plan.unit_names(step.block)
         frozen = tuple(name for block in range(1, step.block) for name in plan.unit_names(block))
@@ -117,12 +116,11 @@ class ProFL(PacedStrategy):
         )
 
     def _map_task(self, step: Step) -> LocalTask:
-        settings = self.context.config.training.model_dump()
-        distillation = Distillation(**settings | {"learning_rate": self.options.map_learning_rate})
+        distillation = LocalSGD.configured(self.context.config.training, TeacherError())
         return LocalTask(
             str(step),
             DistillationPlan(self.network, step.block),
-            distillation,
+            distillation.with_learning_rate(self.options.map_learning_rate),
             trainable=self._map_trainable(step),
             moving_statistics=(),
             fixed_statistics=("units.",) if self.options.frozen_bn == "eval" else (),
@@ -160,7 +158,7 @@ class ProFL(PacedStrategy):
         state = task_state(self._task(self.step), self.weights, str(self.step_index))
         return Plan(self.step, self.step_index, self.pace.rounds_done + 1, (state,))
 
-    def merge(self, sums: Mapping[int, TaskSum]) -> None:
+    def merge(self, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
         """Replace what was trained by the mean of the updates, weighted by images."""
         if sums:
             self.weights |= mean_update(self._task(self.step), sums[0])

@@ -18,10 +18,9 @@ from profl_ray.strategies.base import (
     StrategyContext,
     initial_state,
     mean_update,
-    supervised,
     task_state,
 )
-from profl_ray.training import LocalTask, State, TaskState, TaskSum
+from profl_ray.training import LocalSGD, LocalTask, State, TaskState, TaskSum
 
 
 class ProgFed(Strategy):
@@ -41,7 +40,8 @@ class ProgFed(Strategy):
         return SubModelPlan(self.context.network, stage)
 
     def _task(self, stage: int) -> LocalTask:
-        return LocalTask(f"grow {stage}", self._model(stage), supervised(self.context.config), ("",), ("",))
+        training = LocalSGD.configured(self.context.config.training)
+        return LocalTask(f"grow {stage}", self._model(stage), training, ("",), ("",))
 
     def _begin_stage(self) -> None:
         """Put a new head on the stage's last block."""
@@ -72,7 +72,7 @@ class ProgFed(Strategy):
         state = task_state(self._task(self.stage), self.weights, str(self.stage))
         return Plan(Step("grow", self.stage), self.stage - 1, self.rounds_done + 1, (state,))
 
-    def merge(self, sums: Mapping[int, TaskSum]) -> None:
+    def merge(self, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
         """Replace everything by the mean of the updates."""
         if sums:
             self.weights |= mean_update(self._task(self.stage), sums[0])

@@ -1,8 +1,10 @@
 """Common part of methods whose run is one step of a fixed number of rounds: weights and a count of rounds."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from profl_ray.strategies.base import (
     Plan,
@@ -12,8 +14,8 @@ from profl_ray.strategies.base import (
     StrategyContext,
     initial_state,
     task_state,
+    task_states,
 )
-from profl_ray.strategies.merging import merge_whole
 from profl_ray.training import LocalTask, State, TaskState, TaskSum
 
 TRAIN = Step("train")
@@ -50,17 +52,15 @@ class SingleStep(Strategy):
         """Rounds of the run."""
         return self.context.config.strategy.rounds
 
-    def task_weights(self, task: LocalTask) -> State:
-        """Return the part of the weights that `task` trains; by default all, in full."""
-        return self.weights
-
     def plan(self) -> Plan:
         """Return the tasks with their weights."""
-        version = str(self.rounds_done)
-        states = tuple(task_state(task, self.task_weights(task), version) for task in self.tasks())
-        return Plan(TRAIN, 0, self.rounds_done + 1, states)
+        return self.plan_of(task_states(self.tasks(), self.weights, str(self.rounds_done)))
 
-    def merge(self, sums: Mapping[int, TaskSum]) -> None:
+    def plan_of(self, states: tuple[TaskState, ...], phase: str = "") -> Plan:
+        """Return a plan of this round."""
+        return Plan(TRAIN, 0, self.rounds_done + 1, states, phase)
+
+    def merge(self, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
         """Replace what was trained by the mean over those who trained it."""
         self.weights |= merge_whole(self.tasks(), sums)
 
@@ -71,7 +71,8 @@ class SingleStep(Strategy):
 
     def evaluation(self) -> TaskState:
         """Return the complete model."""
-        return task_state(self.complete_task(), self.weights, str(self.rounds_done))
+        # The weights with which the next round begins.
+        return task_state(self.complete_task(), self.weights, str(self.rounds_done + 1))
 
     def advance(self, progress: Progress) -> None:
         """Count the round."""
@@ -88,3 +89,17 @@ class SingleStep(Strategy):
     def load_state_dict(self, tensors: State, facts: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
         self.weights, self.rounds_done = dict(tensors), facts["rounds_done"]
+
+
+def merge_whole(tasks: Sequence[LocalTask], sums: Mapping[int, TaskSum]) -> State:
+    """Return the new values of every tensor that some task trained: the weighted mean over those who did.
+
+    Tensors are owned whole; one that no device trained is not there, and so keeps its value.
+    """
+    totals: State = {}
+    weights: dict[str, float] = {}
+    for index, addend in sorted(sums.items()):
+        for name, total in tasks[index].moving.unpack(addend.total).items():
+            totals[name] = totals[name] + total if name in totals else total
+            weights[name] = weights.get(name, 0.0) + addend.weight
+    return {name: total / np.float32(weights[name]) for name, total in totals.items()}

@@ -8,7 +8,7 @@ network over the cohort gives the running statistics. Devices take part in it th
 (it keeps no activations, gradients or momenta). What it sends and computes is counted once, at the end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +17,8 @@ from profl_ray.models import SubModelPlan
 from profl_ray.models.slicing import Slices, slices_of
 from profl_ray.models.width import WidthPlan
 from profl_ray.strategies.base import Plan, StrategyContext, mean_update, task_state
-from profl_ray.strategies.merging import merge_slices
-from profl_ray.strategies.single_step import TRAIN, SingleStep
-from profl_ray.training import Calibration, LocalTask, Masked, State, TaskSum
+from profl_ray.strategies.single_step import SingleStep
+from profl_ray.training import Calibration, LocalSGD, LocalTask, MaskedCrossEntropy, State, TaskSum
 
 MAX_GRADIENT_NORM = 1.0
 """HeteroFL's bound, where the configuration names none."""
@@ -50,39 +49,42 @@ class Widths(SingleStep):
         }
         return slices_of(shapes, parts, self.shift())
 
-    def task_weights(self, task: LocalTask) -> State:
-        """Return the narrow network's part of the weights."""
+    def plan(self) -> Plan:
+        """Return the tasks, each with its slices of the weights."""
+        version = str(self.rounds_done)
+        return self.plan_of(tuple(task_state(task, self._sliced(task), version) for task in self.tasks()))
+
+    def _sliced(self, task: LocalTask) -> State:
         return {name: self.weights[name][np.ix_(*at)] for name, at in self.slices(task).items()}
 
-    def merge(self, sums: Mapping[int, TaskSum]) -> None:
+    def merge(self, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
         """Take per coordinate the mean over its owners."""
         slices = [self.slices(task) for task in self.tasks()]
         self.weights |= merge_slices(self.weights, self.tasks(), slices, sums)
 
-    def survey(self) -> Plan:
-        """Return the pass for the running statistics of the complete network."""
-        config = self.context.config
-        forward = Calibration(1, config.training.batch_size, 0.0, 0.0, 0.0)
+    def surveys(self, step_ended: bool) -> Iterator[Plan]:
+        """Yield the pass for the running statistics of the complete network."""
         model = SubModelPlan(self.context.network, self.context.network.num_blocks)
+        forward = Calibration(self.context.config.training.batch_size)
         task = LocalTask("statistics", model, forward, trainable=(), moving_statistics=("",))
-        state = task_state(task, self.weights, str(self.rounds_done))
-        return Plan(TRAIN, 0, self.rounds_done + 1, (state,), phase="statistics")
+        state = task_state(task, self.weights, str(self.rounds_done + 1))
+        yield self.plan_of((state,), phase="statistics")
 
-    def merge_survey(self, sums: Mapping[int, TaskSum]) -> None:
+    def merge_survey(self, plan: Plan, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
         """Take the mean of the devices' statistics; the old ones stay where no device could."""
         if sums:
-            self.weights |= mean_update(self.survey().states[0].task, sums[0])
+            self.weights |= mean_update(plan.states[0].task, sums[0])
 
 
 def _tasks(context: StrategyContext) -> list[LocalTask]:
-    settings = context.config.training.model_dump()
-    settings["max_gradient_norm"] = settings["max_gradient_norm"] or MAX_GRADIENT_NORM
+    training = LocalSGD.configured(context.config.training, MaskedCrossEntropy())
+    training = replace(training, max_gradient_norm=training.max_gradient_norm or MAX_GRADIENT_NORM)
     tasks: list[LocalTask] = []
     for rate in context.config.strategy.width_levels:
         task = LocalTask(
             f"train width {rate:g}",
             WidthPlan(replace(context.network, rate=rate)),
-            Masked(**settings),
+            training,
             trainable=("",),
             moving_statistics=(),
         )
@@ -90,3 +92,30 @@ def _tasks(context: StrategyContext) -> list[LocalTask]:
         if not tasks or task.moving != tasks[-1].moving:
             tasks.append(task)
     return tasks
+
+
+def merge_slices(
+    weights: State,
+    tasks: Sequence[LocalTask],
+    slices: Sequence[Mapping[str, Slices]],
+    sums: Mapping[int, TaskSum],
+) -> State:
+    """Return the new values of every tensor of which some task trained a part.
+
+    Per coordinate it is the weighted mean over the devices that own it; one that no device owns keeps its
+    value. slices: for each task the coordinates of its tensors inside those of `weights`.
+    """
+    totals: State = {}
+    divisors: State = {}
+    for index, addend in sorted(sums.items()):
+        for name, total in tasks[index].moving.unpack(addend.total).items():
+            if name not in totals:
+                totals[name] = np.zeros_like(weights[name])
+                divisors[name] = np.zeros(weights[name].shape, dtype=np.float32)
+            at = np.ix_(*slices[index][name])
+            totals[name][at] += total
+            divisors[name][at] += np.float32(addend.weight)
+    return {
+        name: np.divide(total, divisors[name], out=weights[name].copy(), where=divisors[name] > 0)
+        for name, total in totals.items()
+    }

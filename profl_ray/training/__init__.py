@@ -1,11 +1,17 @@
 """One device's local work: tasks, procedures and the worker that acts as devices."""
 
 from profl_ray.training.calibration import Calibration
-from profl_ray.training.distillation import Distillation
 from profl_ray.training.flops import flops_per_image, known_flops, local_flops
-from profl_ray.training.layout import Layout, State
-from profl_ray.training.masked import Masked
-from profl_ray.training.mutual import Mutual
+from profl_ray.training.gradients import Backprop, Gradients
+from profl_ray.training.layout import NOTHING, Layout, State
+from profl_ray.training.local_sgd import LocalSGD
+from profl_ray.training.losses import (
+    CrossEntropy,
+    Loss,
+    MaskedCrossEntropy,
+    MutualDistillation,
+    TeacherError,
+)
 from profl_ray.training.orders import (
     DeviceOrder,
     DeviceReport,
@@ -15,32 +21,42 @@ from profl_ray.training.orders import (
     TaskState,
     TaskSum,
 )
-from profl_ray.training.procedure import Procedure
-from profl_ray.training.supervised import Supervised
+from profl_ray.training.procedure import BatchStep, Device, Outcome, Procedure, shared_stream
+from profl_ray.training.sgd import SGD
 from profl_ray.training.task import LocalTask, ModelPlan
 from profl_ray.training.worker import DeviceWorker, WorkerSettings
 
 __all__ = [
+    "NOTHING",
+    "SGD",
+    "Backprop",
+    "BatchStep",
     "Calibration",
+    "CrossEntropy",
+    "Device",
     "DeviceOrder",
     "DeviceReport",
     "DeviceWorker",
-    "Distillation",
     "EvaluationSum",
+    "Gradients",
     "GroupOrder",
     "GroupResult",
     "Layout",
+    "LocalSGD",
     "LocalTask",
-    "Masked",
+    "Loss",
+    "MaskedCrossEntropy",
     "ModelPlan",
-    "Mutual",
+    "MutualDistillation",
+    "Outcome",
     "Procedure",
     "State",
-    "Supervised",
     "TaskState",
     "TaskSum",
+    "TeacherError",
     "WorkerSettings",
     "flops_per_image",
     "known_flops",
     "local_flops",
+    "shared_stream",
 ]

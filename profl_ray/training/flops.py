@@ -60,6 +60,4 @@ def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport], fa
     for report in reports:
         if report.failure is None:
             num_images[states[report.task_index].task] += report.num_images
-    return round(
-        sum(n * task.procedure.local_epochs * known_flops(task, facts) for task, n in num_images.items())
-    )
+    return round(sum(n * task.procedure.passes * known_flops(task, facts) for task, n in num_images.items()))

@@ -1,6 +1,6 @@
 """A state as one flat array: what travels between server and devices (one array is cheaper than many)."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Self
@@ -11,6 +11,15 @@ from torch import Tensor
 
 State = dict[str, np.ndarray]
 """Tensors by name, float32."""
+
+
+class _All:
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ALL = _All()
+"""Every name."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +61,22 @@ class Layout:
         return state
 
     @torch.no_grad()
-    def load(self, tensors: Mapping[str, Tensor], flat: np.ndarray) -> None:
-        """Copy `flat` [size] into the named tensors, in place."""
+    def load(self, tensors: Mapping[str, Tensor], flat: np.ndarray, names: Container[str] = ALL) -> None:
+        """Copy `flat` [size] into the named tensors, in place; `names`: only into these."""
         if not self.names:
             return
         device = tensors[self.names[0]].device
         if device.type == "cpu":
             # By numpy: torch warns of a view of read-only shared memory, so it would be copied first.
             for name, values in self.unpack(flat).items():
-                np.copyto(tensors[name].detach().numpy(), values)
+                if name in names:
+                    np.copyto(tensors[name].detach().numpy(), values)
             return
         # One transfer, then copies on the device.
         parts = torch.tensor(flat, device=device).split([prod(shape) for shape in self.shapes])
         for name, shape, values in zip(self.names, self.shapes, parts, strict=True):
-            tensors[name].copy_(values.view(shape))
+            if name in names:
+                tensors[name].copy_(values.view(shape))
 
     @torch.no_grad()
     def collect(self, tensors: Mapping[str, Tensor]) -> np.ndarray:
@@ -73,3 +84,7 @@ class Layout:
         if not self.names:
             return np.empty(0, dtype=np.float32)
         return torch.cat([tensors[name].reshape(-1) for name in self.names]).cpu().numpy()
+
+
+NOTHING = Layout((), ())
+"""The layout of no tensor at all."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from profl_ray.memory import Demand
+from profl_ray.training.layout import State
 from profl_ray.training.task import LocalTask
 
 
@@ -13,12 +14,15 @@ class TaskState:
     """A task with the state that its sub-model starts from, as two flat arrays."""
 
     task: LocalTask
-    moving: np.ndarray
-    """What changes from round to round: float32 [task.moving.size]."""
+    down: np.ndarray
+    """What goes down in every round: float32 [task.down.size]."""
     frozen: np.ndarray
-    """What does not change during a step: float32 [task.frozen.size]."""
+    """What does not change meanwhile: float32 [task.frozen.size]."""
     frozen_version: str
-    """Changes whenever `frozen` does; who holds this version already needs no copy."""
+    """Changes whenever a frozen tensor does; who holds this version already needs no copy. Tasks on the same
+    model that have the same version agree in every tensor that is frozen in both."""
+    density: float = 1.0
+    """Share of `down`, and of an update of the same tensors, that really travels: below 1 under a mask."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class DeviceOrder:
     """Index into the round's tasks."""
     quota_mib: float
     """What the device may use; infinity where the method ignores quotas."""
+    kept: State = field(default_factory=dict)
+    """What it kept of its last round."""
 
 
 @dataclass(frozen=True)
@@ -57,39 +63,47 @@ class DeviceReport:
     """Mean local loss in the last epoch; None if the device failed."""
     seconds: float
     failure: str | None = None
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class TaskSum:
-    """Weighted sum of the updates of one task: sum over devices of images x moving state."""
+    """Weighted sum of the updates of one task: sum over devices of weight x update."""
 
     total: np.ndarray
-    """float32 [task.moving.size]."""
-    num_images: int
+    """float32 [sent.size] of the task's procedure."""
+    weight: float
+    """Sum of the weights: of the devices' numbers of examples, by most procedures."""
 
     def add(self, other: "TaskSum") -> None:
         """Add another sum. Floating-point addition depends on the order: callers keep it fixed."""
         self.total += other.total
-        self.num_images += other.num_images
+        self.weight += other.weight
 
 
 @dataclass
 class GroupResult:
-    """What came back of a group."""
+    """What came back of a group; of devices that failed, their reports alone."""
 
     index: int
     sums: dict[int, TaskSum] = field(default_factory=dict)
     """By index of the task; a task that no device trained is not there."""
     reports: list[DeviceReport] = field(default_factory=list)
+    told: dict[int, State] = field(default_factory=dict)
+    """By device: what it tells the strategy."""
+    kept: dict[int, State] = field(default_factory=dict)
+    """By device: what comes back to it."""
 
     def absorb(self, other: "GroupResult") -> None:
-        """Take in the next devices' sums and reports."""
+        """Take in the next devices' results."""
         self.reports.extend(other.reports)
+        self.told |= other.told
+        self.kept |= other.kept
         for task_index, addend in sorted(other.sums.items()):
             if task_index in self.sums:
                 self.sums[task_index].add(addend)
             else:
-                self.sums[task_index] = TaskSum(addend.total.copy(), addend.num_images)
+                self.sums[task_index] = TaskSum(addend.total.copy(), addend.weight)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,25 @@ step in hooks for the profiler; on a device of two batches the hooks take as lon
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.sgd import sgd
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Settings of SGD; a device begins every round with a new one."""
+
+    learning_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def of(self, model: nn.Module) -> "LeanSGD":
+        """Return the optimizer of the model's parameters that require gradients."""
+        trained = (parameter for parameter in model.parameters() if parameter.requires_grad)
+        return LeanSGD(trained, self.learning_rate, self.momentum, self.weight_decay)
 
 
 class LeanSGD:

@@ -1,10 +1,10 @@
 """A local task: which sub-model a device trains, what of it may change, and by which procedure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,8 @@ class LocalTask:
     """Prefixes of the names of the running statistics that a device sends back."""
     fixed_statistics: tuple[str, ...] = ()
     """Prefixes of the modules whose batch norm uses its running statistics while training (policy `eval`)."""
+    refreshed: tuple[str, ...] = ()
+    """Prefixes of what goes down in every round though this task does not train it: others do."""
 
     @property
     def memory_key(self) -> str:
@@ -70,8 +72,7 @@ class LocalTask:
     def build(self) -> nn.Module:
         """Build the module in training mode, with gradients for what is trained and for nothing else."""
         module = self.model.build()
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(name.startswith(self.trainable))
+        mark_trainable(module, self)
         set_training_mode(module, self.fixed_statistics)
         return module
 
@@ -81,29 +82,34 @@ class LocalTask:
         device: torch.device | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> Callable[[], Tensor]:
-        """Make the optimizer and return a step on one blank batch of full size, which returns its loss.
+        """Begin the procedure and return its step on one blank batch of full size, which returns the loss.
 
         It is what is estimated, measured and counted. `device`: of the batch; default: torch's.
         """
-        optimizer = self.procedure.make_optimizer(model)
+        train_batch = self.procedure.begin(model)
 
         def step() -> Tensor:
             images = torch.zeros(self.batch_size, *self.image_shape, device=device)
             images = images.contiguous(memory_format=memory_format)
             labels = torch.arange(self.batch_size, device=device) % self.num_classes
-            return self.procedure.train_batch(model, optimizer, images, labels)
+            return train_batch(images, labels)
 
         return step
 
     @property
     def moving(self) -> Layout:
-        """Layout of what a device sends back: trained parameters and moving statistics."""
-        return _layouts(self)[0]
+        """Layout of what the work changes and devices send back: trained parameters, moving statistics."""
+        return _layouts(self).moving
+
+    @property
+    def down(self) -> Layout:
+        """Layout of what goes down in every round: the moving tensors and the refreshed ones."""
+        return _layouts(self).down
 
     @property
     def frozen(self) -> Layout:
-        """Layout of the rest of the sub-model's state."""
-        return _layouts(self)[1]
+        """Layout of the rest of the sub-model's state, which goes down when it is new."""
+        return _layouts(self).frozen
 
     @property
     def prefix_units(self) -> int:
@@ -118,12 +124,19 @@ class LocalTask:
         return sum(1 for _ in takewhile(lambda i: f"units.{i}.".startswith(self.fixed_statistics), indices))
 
     @property
-    def drifts(self) -> bool:
-        """Whether training changes running statistics that belong to the frozen part."""
-        return any(
-            name.endswith(("running_mean", "running_var")) and not name.startswith(self.fixed_statistics)
+    def drifting(self) -> tuple[str, ...]:
+        """Names of running statistics that training changes although they belong to the frozen part."""
+        return tuple(
+            name
             for name in self.frozen.names
+            if name.endswith(("running_mean", "running_var")) and not name.startswith(self.fixed_statistics)
         )
+
+
+def mark_trainable(module: nn.Module, task: LocalTask) -> None:
+    """Let what `task` trains require gradients, and nothing else."""
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name.startswith(task.trainable))
 
 
 def set_training_mode(module: nn.Module, fixed_statistics: tuple[str, ...]) -> None:
@@ -134,14 +147,26 @@ def set_training_mode(module: nn.Module, fixed_statistics: tuple[str, ...]) -> N
             layer.eval()
 
 
+class _Layouts(NamedTuple):
+    moving: Layout
+    down: Layout
+    frozen: Layout
+
+
 @cache
-def _layouts(task: LocalTask) -> tuple[Layout, Layout]:
+def _layouts(task: LocalTask) -> _Layouts:
     with torch.device("meta"):
         module = task.build()
     parameters = {name for name, _ in module.named_parameters()}
-    moving: dict[str, tuple[int, ...]] = {}
-    frozen: dict[str, tuple[int, ...]] = {}
-    for name, tensor in state_tensors(module).items():
-        prefixes = task.trainable if name in parameters else task.moving_statistics
-        (moving if name.startswith(prefixes) else frozen)[name] = tuple(tensor.shape)
-    return Layout.of(moving), Layout.of(frozen)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state_tensors(module).items()}
+    moving = {
+        name
+        for name in shapes
+        if name.startswith(task.trainable if name in parameters else task.moving_statistics)
+    }
+    down = {name for name in shapes if name in moving or name.startswith(task.refreshed)}
+
+    def layout(names: Container[str]) -> Layout:
+        return Layout.of({name: shape for name, shape in shapes.items() if name in names})
+
+    return _Layouts(layout(moving), layout(down), layout(shapes.keys() - down))

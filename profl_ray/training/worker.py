@@ -1,7 +1,8 @@
 """A worker acts as one device after another. Both fleets use it; it knows neither Ray nor the server."""
 
 import math
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,12 @@ from torch import nn
 
 from profl_ray.errors import MemoryQuotaExceeded
 from profl_ray.federation import DataSplit, ImageData
-from profl_ray.memory import is_out_of_memory, measure_step_bytes, memory_cap
-from profl_ray.models import materialise, state_tensors
+from profl_ray.memory import Demand, is_out_of_memory, measure_step_bytes, memory_cap
+from profl_ray.randomness import stream_seed
 from profl_ray.training.evaluate import evaluate_images
 from profl_ray.training.features import FeatureStore
 from profl_ray.training.images import Normaliser
-from profl_ray.training.local import train_locally
+from profl_ray.training.layout import Layout, State
 from profl_ray.training.orders import (
     DeviceOrder,
     DeviceReport,
@@ -29,11 +30,10 @@ from profl_ray.training.orders import (
     TaskSum,
 )
 from profl_ray.training.prefix import skip_units
+from profl_ray.training.procedure import Device, Outcome
+from profl_ray.training.resident import Resident, Residents
 from profl_ray.training.task import LocalTask, set_training_mode
 from profl_ray.training.thread import ComputeThread
-
-RESIDENT_MODELS = 8
-"""Sub-models kept between calls; a step needs one or two, a method with several widths a few more."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,6 @@ class BadDeviceData(RuntimeError):
     """A device's share of the data cannot be trained on."""
 
 
-@dataclass
-class _Resident:
-    model: nn.Module
-    tensors: dict[str, torch.Tensor]
-    """The model's state by name: the very memory that it trains."""
-    frozen_version: str = ""
-
-
 class DeviceWorker:
     """Trains devices and evaluates test images with resident models, whose weights are set in place."""
 
@@ -86,21 +78,20 @@ class DeviceWorker:
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
         self.normaliser = Normaliser(data.mean, data.std)
-        self.residents: dict[LocalTask, _Resident] = {}
+        self.residents = Residents(self.device)
         self.features = FeatureStore(
             settings.features_root, settings.features_mib, repr((data.mean, data.std))
         )
 
     def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
         """Train the group's devices in their order and sum what they send back."""
-        results = (
-            self.thread.run(self._train_device, order, each, states[each.task_index])
-            for each in order.devices
-        )
-        # The first device's sums are taken as they are: nothing else holds them.
-        total = next(results, GroupResult(order.index))
-        for result in results:
-            total.absorb(result)
+        total = GroupResult(order.index)
+        for number, device in enumerate(order.devices):
+            result = self.thread.run(self._train_device, order, device, states[device.task_index])
+            if number:
+                total.absorb(result)
+            else:
+                total = result  # Its sums are taken as they are: nothing else holds them.
         return total
 
     def measure(self, state: TaskState) -> int:
@@ -112,14 +103,14 @@ class DeviceWorker:
         return self.thread.run(self._evaluate, state, start, stop, batch_size)
 
     def _measure(self, state: TaskState) -> int:
-        model = self._resident(state)
-        begin = partial(state.task.begin, model, self.device, torch.channels_last)
-        peak = measure_step_bytes(model, begin)
-        del self.residents[state.task]  # The steps spoilt its weights.
+        resident = self.residents.hold(state)
+        begin = partial(state.task.begin, resident.model, self.device, torch.channels_last)
+        peak = measure_step_bytes(resident.model, begin)
+        self.residents.drop(state.task)  # The steps spoilt its weights.
         return peak
 
     def _evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
-        model = self._resident(state)
+        model = self.residents.hold(state).model
         model.eval()
         labels = torch.from_numpy(self.data.test_labels[start:stop].copy()).to(self.device)
         try:
@@ -138,85 +129,115 @@ class DeviceWorker:
         skip_units(model, state.task.prefix_units)
         return features
 
-    def _train_device(self, order: GroupOrder, device_order: DeviceOrder, state: TaskState) -> GroupResult:
-        device, quota_mib = device_order.device, device_order.quota_mib
-        indices = self.split.indices[device]
+    def _train_device(self, order: GroupOrder, mine: DeviceOrder, state: TaskState) -> GroupResult:
         started = perf_counter()
-        failure, loss, sums = None, None, {}
+        task, index, result = state.task, mine.task_index, GroupResult(order.index)
+        loss, failure, figures = None, None, {}
         try:
-            if self.settings.enforce_quotas:
-                demand = order.demands[device_order.task_index]
-                if reason := demand.refusal(quota_mib):
-                    raise MemoryQuotaExceeded(device, state.task.step, demand.mib, quota_mib, reason)
-            demand_mib = order.demands[device_order.task_index].mib
-            reached, moving = self._train_capped(order, device_order, state, demand_mib)
-            # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
-            with np.errstate(over="ignore"):
-                moving *= np.float32(len(indices))
-            if not (math.isfinite(reached) and np.isfinite(moving).all()):
-                raise NonFiniteUpdate(f"device {device} sent NaN or infinity in {state.task.step}")
-            loss = reached
-            sums[device_order.task_index] = TaskSum(moving, len(indices))
+            resident, device = self._ready(order, mine, state)
+            try:
+                with self._under_quota(order.demands[index], mine, task), _library_draws(device):
+                    outcome = task.procedure.work(resident.model, task, device)
+                update = _weighted_update(outcome, task, resident.tensors, mine.device)
+            finally:
+                skip_units(resident.model, 0)
+                resident.left_by(task)
+            result.sums[index] = TaskSum(update, outcome.weight)
+            result.told |= {mine.device: outcome.told} if outcome.told else {}
+            result.kept |= {mine.device: outcome.kept} if outcome.kept else {}
+            loss, figures = outcome.loss, outcome.figures
         except (MemoryQuotaExceeded, NonFiniteUpdate, BadDeviceData) as error:
             failure = str(error)
-        report = DeviceReport(
-            device, device_order.task_index, len(indices), loss, perf_counter() - started, failure
-        )
-        return GroupResult(order.index, sums, [report])
+        num_images, seconds = len(self.split.indices[mine.device]), perf_counter() - started
+        result.reports.append(DeviceReport(mine.device, index, num_images, loss, seconds, failure, figures))
+        return result
 
-    def _train_capped(
-        self, order: GroupOrder, device_order: DeviceOrder, state: TaskState, demand_mib: float
-    ) -> tuple[float, np.ndarray]:
-        settings, task = self.settings, state.task
-        stream = (*order.stream, device_order.device)
-        indices = self.split.indices[device_order.device]
-        model = self._resident(state)
-        own_labels = self.data.train_labels[indices]
-        if not len(indices) or own_labels.min() < 0 or own_labels.max() >= self.data.num_classes:
+    def _ready(self, order: GroupOrder, mine: DeviceOrder, state: TaskState) -> tuple[Resident, Device]:
+        """Return the model with the state's weights, and the device with its examples, if it may train."""
+        demand, settings = order.demands[mine.task_index], self.settings
+        if settings.enforce_quotas and (reason := demand.refusal(mine.quota_mib)):
+            raise MemoryQuotaExceeded(mine.device, state.task.step, demand.mib, mine.quota_mib, reason)
+        resident = self.residents.hold(state)
+        indices = self.split.indices[mine.device]
+        labels = self.data.train_labels[indices]
+        if not len(indices) or labels.min() < 0 or labels.max() >= self.data.num_classes:
             raise BadDeviceData(
-                f"device {device_order.device} has {len(indices)} images, whose labels are not all in "
+                f"device {mine.device} has {len(indices)} images, whose labels are not all in "
                 f"0..{self.data.num_classes - 1}"
             )
-        labels = torch.from_numpy(own_labels).to(self.device)
-        images = self._inputs(state, model, self.data.train_images[indices])
-        capped = settings.enforce_quotas and math.isfinite(device_order.quota_mib)
-        allowance = device_order.quota_mib + settings.overhead_mib if capped else 0.0
+        device = Device(
+            mine.device,
+            self._inputs(state, resident.model, self.data.train_images[indices]),
+            torch.from_numpy(labels).to(self.device),
+            settings.seed,
+            order.stream,
+            order.step_round,
+            mine.kept,
+            settings.augment,
+        )
+        return resident, device
+
+    @contextmanager
+    def _under_quota(self, demand: Demand, mine: DeviceOrder, task: LocalTask) -> Iterator[None]:
+        """Cap what is allocated meanwhile; MemoryQuotaExceeded if it does not suffice."""
+        settings = self.settings
+        capped = settings.enforce_quotas and math.isfinite(mine.quota_mib)
+        allowance = mine.quota_mib + settings.overhead_mib if capped else 0.0
         try:
             with memory_cap(allowance, self.device) if capped else nullcontext():
-                loss = train_locally(
-                    model, task, images, labels, settings.augment, settings.seed, stream, order.step_round
-                )
+                yield
         except (RuntimeError, MemoryError) as error:
             if not capped or (isinstance(error, RuntimeError) and not is_out_of_memory(error)):
                 raise  # Without a cap it is this machine's memory that has run out.
             self.thread.leave()
             raise MemoryQuotaExceeded(
-                device_order.device,
+                mine.device,
                 task.step,
-                demand_mib,
-                device_order.quota_mib,
+                demand.mib,
+                mine.quota_mib,
                 f"stopped by the cap: it grew by more than the quota and {settings.overhead_mib:g} MiB",
             ) from error
-        finally:
-            model.zero_grad(set_to_none=True)
-            skip_units(model, 0)
-            if task.drifts:
-                self.residents[task].frozen_version = ""
-        return loss, task.moving.collect(self.residents[task].tensors)
 
-    def _resident(self, state: TaskState) -> nn.Module:
-        """Return the resident model of the task with the state's weights set."""
-        resident = self.residents.get(state.task)
-        if resident is None:
-            while len(self.residents) >= RESIDENT_MODELS:
-                del self.residents[next(iter(self.residents))]
-            with torch.device("meta"):
-                model = state.task.build()
-            # Channels last: 10 to 25 % faster on a CPU, and its kernels keep fewer copies (docs/memory.md).
-            materialise(model, self.device).to(memory_format=torch.channels_last)
-            resident = self.residents[state.task] = _Resident(model, state_tensors(model))
-        if resident.frozen_version != state.frozen_version:
-            state.task.frozen.load(resident.tensors, state.frozen)
-            resident.frozen_version = state.frozen_version
-        state.task.moving.load(resident.tensors, state.moving)
-        return resident.model
+
+@contextmanager
+def _library_draws(device: Device) -> Iterator[None]:
+    """Let torch's own generator, from which dropout draws, give this device's numbers meanwhile."""
+    index = device.labels.device.index
+    generator = torch.default_generator if index is None else torch.cuda.default_generators[index]
+    before = generator.get_state()
+    generator.manual_seed(stream_seed(device.seed, "library", *device.stream, device.number))
+    try:
+        yield
+    finally:
+        generator.set_state(before)
+
+
+def _weighted_update(
+    outcome: Outcome, task: LocalTask, tensors: dict[str, torch.Tensor], device: int
+) -> np.ndarray:
+    """Return weight x update, float32 [sent.size]; ValueError if it is laid out otherwise than said."""
+    procedure = task.procedure
+    update = task.moving.collect(tensors) if outcome.update is None else outcome.update
+    who = f"{type(procedure).__name__} of {task.step}"
+    if update.dtype != np.float32 or update.shape != (procedure.sent(task).size,) or not outcome.weight > 0:
+        raise ValueError(
+            f"{who}: an update of {update.dtype} {list(update.shape)} with weight {outcome.weight} "
+            f"(allowed: float32 [{procedure.sent(task).size}], as it says, with a positive weight)"
+        )
+    for what, state, layout in (
+        ("tells", outcome.told, procedure.tells(task)),
+        ("keeps", outcome.kept, procedure.keeps(task)),
+    ):
+        found = Layout.of({name: value.shape for name, value in state.items()})
+        if found != layout:
+            raise ValueError(f"{who}: it {what} {found}, and says that it {what} {layout}")
+    # Multiplied apart from the addition: a fused step would round otherwise than a split sum.
+    with np.errstate(over="ignore"):
+        update *= np.float32(outcome.weight)
+    if not (math.isfinite(outcome.loss) and np.isfinite(update).all() and _is_finite(outcome.told)):
+        raise NonFiniteUpdate(f"device {device} sent NaN or infinity in {task.step}")
+    return update
+
+
+def _is_finite(state: State) -> bool:
+    return all(np.isfinite(value).all() for value in state.values())

@@ -6,8 +6,7 @@ import pytest
 
 from profl_ray.config.load import load_experiment
 from profl_ray.models import Network, SubModelPlan, check_partition, find_family
-from profl_ray.strategies.base import supervised
-from profl_ray.training import LocalTask
+from profl_ray.training import LocalSGD, LocalTask
 
 MakeTask = Callable[..., LocalTask]
 
@@ -29,7 +28,7 @@ def make_task() -> MakeTask:
         sizes = check_partition(partition, find_family(name).stages, name)
         network = Network(name, width, (3, size, size), 10, sizes)
         overrides = [f"training.batch_size={batch_size}", f"training.momentum={momentum}"]
-        procedure = supervised(load_experiment("digits_tiny", overrides))
+        procedure = LocalSGD.configured(load_experiment("digits_tiny", overrides).training)
         last = block or network.num_blocks
         proxies = tuple(range(last + 1, network.num_blocks + 1))
         plan = SubModelPlan(network, last, proxies)

@@ -66,11 +66,11 @@ def test_training_beyond_the_cap_fails_and_can_continue_afterwards(make_task: Ma
     small = make_task("cnn", width=4.0, size=32, batch_size=2)
     model = task.build()
     images, labels = torch.zeros(512, 3, 32, 32), torch.zeros(512, dtype=torch.int64)
-    optimizer = task.procedure.make_optimizer(model)
+    step = task.procedure.begin(model)
     with pytest.raises(RuntimeError) as caught, memory_cap(48, CPU):
-        task.procedure.train_batch(model, optimizer, images, labels)
+        step(images, labels)
     assert is_out_of_memory(caught.value)
-    loss = small.procedure.train_batch(model, optimizer, images[:2], labels[:2])
+    loss = small.procedure.begin(model)(images[:2], labels[:2])
     assert torch.isfinite(loss)
 
 

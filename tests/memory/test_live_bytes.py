@@ -13,7 +13,7 @@ from profl_ray.memory import NeedEstimator, estimate_need
 from profl_ray.memory.live_bytes import follow
 from profl_ray.server.experiment import make_network
 from profl_ray.strategies import StrategyContext, full_task, make_strategy
-from profl_ray.training import LocalTask
+from profl_ray.training import LocalSGD, LocalTask
 
 FLOAT = 4
 
@@ -29,23 +29,22 @@ def tracked_bytes(task: LocalTask) -> int:
                 if not parameter.requires_grad:
                     delattr(module, name)
                     module.register_buffer(name, parameter.detach())
-        lean = task.procedure.make_optimizer(model)
-        tracker = MemTracker()
-        optimizer = None
-        if lean is not None:
-            momentum = task.procedure.momentum
-            optimizer = torch.optim.SGD(lean.parameters, lr=0.1, momentum=momentum, fused=True)
+        tracker, procedure, optimizer = MemTracker(), task.procedure, None
+        if isinstance(procedure, LocalSGD):
+            parameters = procedure.optimizer.of(model).parameters
+            momentum = procedure.optimizer.momentum
+            optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=momentum, fused=True)
         tracker.track_external(*([model] if optimizer is None else [model, optimizer]))
         with tracker:
             for _ in range(2):
                 images = torch.empty(task.batch_size, *task.image_shape)
                 labels = torch.zeros(task.batch_size, dtype=torch.int64)
-                if optimizer is None:
-                    task.procedure.train_batch(model, None, images, labels)
-                else:
+                if isinstance(procedure, LocalSGD) and optimizer is not None:
                     optimizer.zero_grad()
-                    task.procedure.loss(model, images, labels).backward()
+                    procedure.loss(model, images, labels).backward()
                     optimizer.step()
+                else:
+                    procedure.begin(model)(images, labels)
                 del images, labels
                 tracker.reset_mod_stats()
         (peak,) = tracker.get_tracker_snapshot("peak").values()

@@ -60,7 +60,7 @@ class FakeFleet:
                 0.0,
                 "refused" if failed else None,
             )
-            update = states[order.task_index].moving + np.float32(order.device)
+            update = states[order.task_index].down + np.float32(order.device)
             sums = {} if failed else {order.task_index: TaskSum(update * np.float32(images), images)}
             result.absorb(GroupResult(group.index, sums, [report]))
         return result

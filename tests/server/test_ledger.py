@@ -11,12 +11,16 @@ def make_plan(step_index=0, num_tasks=1, step_round=1, version="0"):
     states = tuple(
         SimpleNamespace(
             task=SimpleNamespace(
-                moving=SimpleNamespace(num_bytes=MOVING * 10**index),
+                moving=moving,
+                down=moving,
                 frozen=SimpleNamespace(num_bytes=FROZEN * 10**index),
+                procedure=SimpleNamespace(sent=lambda task: task.moving),
             ),
             frozen_version=version,
+            density=1.0,
         )
         for index in range(num_tasks)
+        for moving in [SimpleNamespace(num_bytes=MOVING * 10**index)]
     )
     return SimpleNamespace(phase="", step_index=step_index, step_round=step_round, states=states)
 

@@ -94,7 +94,7 @@ def test_the_merged_update_is_the_mean_over_images(experiment):
     weights = [len(experiment.split.indices[device]) for device in record.cohort]
     shift = np.average(record.cohort, weights=weights)
     after = server.strategy.plan().states[0]
-    np.testing.assert_allclose(after.moving, before.moving + shift, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(after.down, before.down + shift, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(after.frozen, before.frozen)
     assert record.train_loss == pytest.approx(shift)
 

@@ -134,10 +134,10 @@ def watch_merge(strategy: Strategy, moment: Moment) -> None:
     """Note what the next merge gets and what it makes of the weights."""
     merge = type(strategy).merge
 
-    def watched(sums) -> None:
-        moment.sums = {index: TaskSum(s.total.copy(), s.num_images) for index, s in sums.items()}
+    def watched(sums, told) -> None:
+        moment.sums = {index: TaskSum(s.total.copy(), s.weight) for index, s in sums.items()}
         moment.before = copied(strategy.complete_weights())
-        merge(strategy, sums)
+        merge(strategy, sums, told)
         moment.after = copied(strategy.complete_weights())
 
     strategy.merge = watched  # type: ignore[method-assign]
@@ -159,6 +159,15 @@ def play(experiment: Experiment) -> Trace:
 def trace(case: str) -> Trace:
     """Return the run of a case, played once for all tests."""
     return play(case_experiment(case))
+
+
+def first_choice(strategy: Strategy, needs_mib: Sequence[float], quotas_mib: np.ndarray) -> list[int]:
+    """Return the task that each device would train, -1 where it can afford none."""
+    affordable = quotas_mib[:, None] >= np.array(needs_mib)
+    choice = np.full(len(quotas_mib), -1)
+    able = np.flatnonzero(affordable.any(axis=1))
+    choice[able] = strategy.assign(able, affordable[able])
+    return choice.tolist()
 
 
 def step_indices(case: str) -> range:

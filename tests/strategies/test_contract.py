@@ -19,6 +19,7 @@ from .play import (
     MAX_ROUNDS,
     case_experiment,
     copied,
+    first_choice,
     new_server,
     play,
     same_state,
@@ -103,9 +104,9 @@ def test_planning_changes_nothing(case: str) -> None:
     assert (one.step, one.step_index, one.step_round) == (other.step, 0, 1)
     for a, b in zip(one.states, other.states, strict=True):
         assert a.task == b.task and a.frozen_version == b.frozen_version
-        assert a.moving.tobytes() == b.moving.tobytes() and a.frozen.tobytes() == b.frozen.tobytes()
-        assert a.moving.dtype == a.frozen.dtype == np.float32
-        assert (a.moving.size, a.frozen.size) == (a.task.moving.size, a.task.frozen.size)
+        assert a.down.tobytes() == b.down.tobytes() and a.frozen.tobytes() == b.frozen.tobytes()
+        assert a.down.dtype == a.frozen.dtype == np.float32
+        assert (a.down.size, a.frozen.size) == (a.task.moving.size, a.task.frozen.size)
 
 
 @every_case
@@ -115,7 +116,7 @@ def test_no_device_trains_beyond_its_quota(case: str) -> None:
         needs = [run.experiment.estimate(state.task).mib for state in moment.plan.states]
         quotas_mib = run.server.strategy.quotas_mib()
         assert all(quotas_mib[device] >= min(needs) for device in record.cohort)
-        choice = run.server.strategy.assign(needs, quotas_mib)
+        choice = first_choice(run.server.strategy, needs, quotas_mib)
         for device, index in enumerate(choice):
             assert index == -1 or needs[index] <= quotas_mib[device]
 
@@ -148,7 +149,7 @@ def test_merging_takes_the_mean_over_the_owners(case: str) -> None:
             addend = moment.sums[indices[0]]
             sent = moment.plan.states[indices[0]].task.moving.unpack(addend.total)[name]
             if sent.shape == moment.after[name].shape:
-                np.testing.assert_allclose(moment.after[name], sent / addend.num_images, rtol=1e-6, atol=0)
+                np.testing.assert_allclose(moment.after[name], sent / addend.weight, rtol=1e-6, atol=0)
                 checked += 1
     assert checked or len(trace(case).moments[0].plan.states) > 1
 
@@ -157,7 +158,7 @@ def test_merging_takes_the_mean_over_the_owners(case: str) -> None:
 def test_merging_nothing_changes_nothing(case: str) -> None:
     strategy = case_experiment(case).make_strategy()
     before = copied(strategy.complete_weights())
-    strategy.merge({})
+    strategy.merge({}, {})
     assert same_state(strategy.complete_weights(), before)
 
 
@@ -203,8 +204,8 @@ def test_the_complete_model_answers_as_the_run_did(case: str) -> None:
 
 @every_case
 def test_traffic_is_what_was_trained(case: str) -> None:
-    survey = case_experiment(case).make_strategy().survey()
-    of_survey = sum(state.task.moving.num_bytes for state in survey.states) if survey else 0
+    surveys = case_experiment(case).make_strategy().surveys(step_ended=True)
+    of_survey = sum(state.task.moving.num_bytes for survey in surveys for state in survey.states)
     for moment, record in zip(trace(case).moments, trace(case).records, strict=True):
         sizes = [4 * state.task.moving.size for state in moment.plan.states]
         assert min(sizes) * len(record.trained) <= record.uplink_bytes

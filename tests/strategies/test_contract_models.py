@@ -28,7 +28,7 @@ def test_merging_touches_a_coordinate_only_where_somebody_trained_it(case: str) 
             strategy = experiment.make_strategy()
             strategy.load_state_dict(moment.snapshot.tensors, moment.snapshot.facts["strategy"])
             before = copied(strategy.complete_weights())
-            strategy.merge({index: TaskSum(np.full(state.task.moving.size, 3 * SENT, np.float32), 3)})
+            strategy.merge({index: TaskSum(np.full(state.task.moving.size, 3 * SENT, np.float32), 3)}, {})
             num_touched = 0
             for name, value in strategy.complete_weights().items():
                 touched = value.view(np.int32) != before[name].view(np.int32)
@@ -78,5 +78,5 @@ def test_the_evaluated_model_is_the_one_that_was_merged(case: str) -> None:
     strategy = trace(case).server.strategy
     complete = strategy.complete_weights()
     state = task_state(strategy.complete_task(), complete, "end")
-    held = state.task.moving.unpack(state.moving) | state.task.frozen.unpack(state.frozen)
+    held = state.task.moving.unpack(state.down) | state.task.frozen.unpack(state.frozen)
     assert all(np.array_equal(held[name], complete[name]) for name in complete)

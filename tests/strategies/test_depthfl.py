@@ -9,9 +9,9 @@ from profl_ray.models import SubModelPlan
 from profl_ray.models.depth import DepthPlan
 from profl_ray.strategies.base import initial_state
 from profl_ray.strategies.depthfl import DepthFL
-from profl_ray.training import Mutual
+from profl_ray.training import MutualDistillation
 
-from .play import case_experiment, random_sum, same_state, tiny_experiment, trace
+from .play import case_experiment, first_choice, random_sum, same_state, tiny_experiment, trace
 
 # The poorest devices afford the first block, the others everything.
 BOTH_ENDS = "federation.quotas.fractions=[0.85,1.6]"
@@ -39,7 +39,7 @@ def test_devices_train_the_deepest_prefix_they_can_afford() -> None:
     depthfl = strategy()
     needs = needs_mib(depthfl)
     quotas_mib = np.array([0.0, needs[2], needs[1] - 1e-6, needs[1], needs[0], np.inf])
-    assert depthfl.assign(needs, quotas_mib).tolist() == [-1, 2, 2, 1, 0, 0]
+    assert first_choice(depthfl, needs, quotas_mib) == [-1, 2, 2, 1, 0, 0]
 
 
 def test_everything_of_a_prefix_is_trained_and_travels() -> None:
@@ -51,8 +51,9 @@ def test_everything_of_a_prefix_is_trained_and_travels() -> None:
 def test_mutual_distillation_as_configured() -> None:
     depthfl = strategy("strategy.depthfl.distillation_ramp_up_rounds=40", "training.learning_rate=0.3")
     for task in depthfl.tasks():
-        assert isinstance(task.procedure, Mutual)
-        assert (task.procedure.ramp_up_rounds, task.procedure.learning_rate) == (40, 0.3)
+        assert isinstance(task.procedure.loss, MutualDistillation)
+        assert task.procedure.loss.ramp_up_rounds == 40
+        assert task.procedure.optimizer.learning_rate == 0.3
 
 
 def test_tasks_are_the_same_in_every_round() -> None:
@@ -69,7 +70,7 @@ def test_a_tensor_is_the_mean_over_the_devices_that_hold_it() -> None:
     tasks = depthfl.tasks()
     sums = {index: random_sum(tasks[index].moving, 3 + index, seed=index) for index in (1, 2)}
     before = dict(depthfl.weights)
-    depthfl.merge(sums)
+    depthfl.merge(sums, {})
     parts = {index: tasks[index].moving.unpack(addend.total) for index, addend in sums.items()}
     for name in tasks[2].moving.names:
         np.testing.assert_allclose(depthfl.weights[name], (parts[1][name] + parts[2][name]) / 9, rtol=1e-6)
@@ -111,7 +112,7 @@ def test_in_a_run_devices_train_each_its_depth() -> None:
             quota_mib = run.experiment.quotas_mib[device]
             own = next(index for index, need in enumerate(needs) if need <= quota_mib)
             num_images[own] = num_images.get(own, 0) + len(run.experiment.split.indices[device])
-        assert {index: addend.num_images for index, addend in moment.sums.items()} == num_images
+        assert {index: addend.weight for index, addend in moment.sums.items()} == num_images
         seen |= num_images.keys()
     assert len(needs) == 2 and seen == {0, 1}
 
@@ -128,7 +129,7 @@ def test_the_evaluated_model_answers_with_the_mean_of_the_exits() -> None:
     experiment = case_experiment("depthfl")
     state = trace("depthfl").server.strategy.evaluation()
     model = state.task.build().eval()
-    state.task.moving.load(model.state_dict(), state.moving)
+    state.task.moving.load(model.state_dict(), state.down)
     images = torch.rand(4, *experiment.network.image_shape, generator=torch.Generator().manual_seed(0))
     answer = model(images)
     features, logits = images, []

@@ -10,7 +10,7 @@ from profl_ray.strategies.base import initial_state
 from profl_ray.strategies.fedavg import FedAvg
 from profl_ray.training import TaskSum
 
-from .play import new_server, random_sum, same_state, tiny_experiment, trace
+from .play import first_choice, new_server, random_sum, same_state, tiny_experiment, trace
 
 
 def experiment(variant: str, *overrides: str):
@@ -40,7 +40,7 @@ def test_ideal_ignores_quotas_and_the_others_do_not() -> None:
         fedavg = strategy(variant)
         quotas_mib, (task,) = fedavg.quotas_mib(), fedavg.tasks()
         assert np.isinf(quotas_mib).all() == (variant == "ideal")
-        choice = fedavg.assign([fedavg.context.need(task).mib], quotas_mib)
+        choice = np.array(first_choice(fedavg, [fedavg.context.need(task).mib], quotas_mib))
         assert set(choice.tolist()) <= {0, -1}
         shares[variant] = float(np.mean(choice == 0))
     assert shares == {"ideal": 1, "exclusive": pytest.approx(4 / 6), "allsmall": 1}
@@ -102,7 +102,7 @@ def test_the_mean_is_weighted_by_images(variant: str) -> None:
     sums = random_sum(task.moving, 3, seed=1)
     sums.add(random_sum(task.moving, 9, seed=2))
     parts = [random_sum(task.moving, n, seed=seed).total / n for seed, n in ((1, 3), (2, 9))]
-    fedavg.merge({0: TaskSum(sums.total.copy(), sums.num_images)})
+    fedavg.merge({0: TaskSum(sums.total.copy(), sums.weight)}, {})
     merged = task.moving.pack(fedavg.complete_weights())
     np.testing.assert_allclose(merged, 0.25 * parts[0] + 0.75 * parts[1], rtol=1e-5)
 

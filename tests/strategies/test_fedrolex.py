@@ -43,7 +43,7 @@ def test_it_begins_as_heterofl() -> None:
     assert isinstance(fedrolex, FedRolex) and isinstance(heterofl, HeteroFL)
     assert fedrolex.schedule() == heterofl.schedule()
     for one, other in zip(fedrolex.plan().states, heterofl.plan().states, strict=True):
-        assert one.moving.tobytes() == other.moving.tobytes()
+        assert one.down.tobytes() == other.down.tobytes()
         assert one.frozen.tobytes() == other.frozen.tobytes()
 
 
@@ -68,7 +68,7 @@ def test_the_full_width_does_not_roll() -> None:
     fedrolex = strategy()
     for _ in range(3):
         full = fedrolex.plan().states[0]
-        assert same_state(full.task.moving.unpack(full.moving), fedrolex.weights, full.task.moving.names)
+        assert same_state(full.task.moving.unpack(full.down), fedrolex.weights, full.task.moving.names)
         fedrolex.advance(fedrolex.progress())
 
 
@@ -108,14 +108,14 @@ def test_updates_go_back_to_where_they_came_from() -> None:
         fedrolex.advance(fedrolex.progress())
     task = fedrolex.plan().states[1].task
     addend, before = random_sum(task.moving, 4), copied(fedrolex.weights)
-    fedrolex.merge({1: addend})
+    fedrolex.merge({1: addend}, {})
     mask, sent = owned(fedrolex, 1), task.moving.unpack(addend.total / np.float32(4))
     for name, inside in mask.items():
         value = fedrolex.weights[name]
         assert value[inside == 0].tobytes() == before[name][inside == 0].tobytes()
         np.testing.assert_allclose(value[np.ix_(*fedrolex.slices(task)[name])], sent[name], rtol=1e-6)
     # What was sent is what the next plan of the same round would send out again.
-    assert np.allclose(fedrolex.plan().states[1].moving, addend.total / 4, rtol=1e-6)
+    assert np.allclose(fedrolex.plan().states[1].down, addend.total / 4, rtol=1e-6)
 
 
 def test_merging_what_was_sent_out_changes_nothing() -> None:
@@ -124,7 +124,7 @@ def test_merging_what_was_sent_out_changes_nothing() -> None:
     for _ in range(17):
         before = copied(fedrolex.weights)
         for index, state in enumerate(fedrolex.plan().states):
-            fedrolex.merge({index: TaskSum(state.moving.copy(), 1)})
+            fedrolex.merge({index: TaskSum(state.down.copy(), 1)}, {})
             assert same_state(fedrolex.weights, before)
         fedrolex.advance(fedrolex.progress())
 
@@ -138,4 +138,4 @@ def test_a_stopped_run_resumes_with_its_window() -> None:
         fedrolex.load_state_dict(moment.snapshot.tensors, facts)
         assert fedrolex.shift() == done
         for one, other in zip(fedrolex.plan().states, moment.plan.states, strict=True):
-            assert one.moving.tobytes() == other.moving.tobytes()
+            assert one.down.tobytes() == other.down.tobytes()

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from profl_ray.models import SubModelPlan
-from profl_ray.strategies.base import initial_state, task_state
+from profl_ray.strategies.base import initial_state
 from profl_ray.strategies.heterofl import HeteroFL
-from profl_ray.training import Calibration, Masked, State
+from profl_ray.training import Calibration, MaskedCrossEntropy, State
 from profl_ray.training.images import Normaliser
 
-from .play import copied, new_server, random_sum, same_state, tiny_experiment, trace
+from .play import copied, first_choice, new_server, random_sum, same_state, tiny_experiment, trace
 
 
 def experiment(*overrides: str):
@@ -53,7 +53,7 @@ def test_devices_train_the_widest_level_they_can_afford() -> None:
     heterofl = strategy()
     needs = [heterofl.context.need(task).mib for task in heterofl.tasks()]
     quotas_mib = np.array([0.0, needs[4], needs[3], needs[1] - 1e-6, needs[1], needs[0] - 1e-6, np.inf])
-    assert heterofl.assign(needs, quotas_mib).tolist() == [-1, 4, 3, 2, 1, 1, 0]
+    assert first_choice(heterofl, needs, quotas_mib) == [-1, 4, 3, 2, 1, 1, 0]
 
 
 def test_in_a_run_devices_train_each_its_level() -> None:
@@ -66,7 +66,7 @@ def test_in_a_run_devices_train_each_its_level() -> None:
             quota_mib = run.experiment.quotas_mib[device]
             own = next(index for index, need in enumerate(needs) if need <= quota_mib)
             num_images[own] = num_images.get(own, 0) + len(run.experiment.split.indices[device])
-        assert {index: addend.num_images for index, addend in moment.sums.items()} == num_images
+        assert {index: addend.weight for index, addend in moment.sums.items()} == num_images
         seen |= num_images.keys()
     assert len(seen) == 2 and 0 in seen
 
@@ -74,10 +74,15 @@ def test_in_a_run_devices_train_each_its_level() -> None:
 # Sub-models.
 
 
+def sliced(heterofl, task) -> State:
+    (state,) = [state for state in heterofl.plan().states if state.task == task]
+    return task.down.unpack(state.down) | task.frozen.unpack(state.frozen)
+
+
 def test_a_narrow_network_has_the_first_channels_and_all_classes() -> None:
     heterofl = strategy()
     for rate, task in zip((1, 1 / 2, 1 / 4, 1 / 8, 1 / 16), heterofl.tasks(), strict=True):
-        part = heterofl.task_weights(task)
+        part = sliced(heterofl, task)
         assert part.keys() == heterofl.weights.keys()
         for name, value in part.items():
             full = heterofl.weights[name]
@@ -95,14 +100,14 @@ def test_the_full_level_is_the_plain_network() -> None:
     network = heterofl.context.network
     plain = initial_state(SubModelPlan(network, network.num_blocks), heterofl.context.config.seed)
     assert same_state(heterofl.complete_weights(), plain)
-    assert same_state(heterofl.task_weights(heterofl.tasks()[0]), plain)
+    assert same_state(sliced(heterofl, heterofl.tasks()[0]), plain)
 
 
 def test_slices_do_not_move_from_round_to_round() -> None:
     heterofl = strategy()
-    before = [task_state(t, heterofl.task_weights(t), "").moving.tobytes() for t in heterofl.tasks()]
+    before = [state.down.tobytes() for state in heterofl.plan().states]
     heterofl.advance(heterofl.progress())
-    after = [state.moving.tobytes() for state in heterofl.plan().states]
+    after = [state.down.tobytes() for state in heterofl.plan().states]
     assert before == after
 
 
@@ -110,7 +115,7 @@ def test_narrow_devices_change_their_channels_alone() -> None:
     heterofl = strategy()
     task = heterofl.tasks()[2]
     addend, before = random_sum(task.moving, 5), copied(heterofl.weights)
-    heterofl.merge({2: addend})
+    heterofl.merge({2: addend}, {})
     sent = task.moving.unpack(addend.total)
     for name, value in heterofl.weights.items():
         inside = np.zeros(value.shape, dtype=bool)
@@ -126,7 +131,7 @@ def test_narrow_devices_change_their_channels_alone() -> None:
 @pytest.mark.parametrize(("configured", "used"), [("null", 1.0), ("0.3", 0.3)])
 def test_masked_loss_and_a_bound_on_the_gradient(configured: str, used: float) -> None:
     for task in strategy(f"training.max_gradient_norm={configured}").tasks():
-        assert isinstance(task.procedure, Masked) and task.procedure.present is None
+        assert task.procedure.loss == MaskedCrossEntropy()
         assert task.procedure.max_gradient_norm == used
 
 
@@ -140,7 +145,7 @@ def test_devices_send_parameters_and_no_statistics() -> None:
 
 def test_the_pass_for_statistics_trains_nothing_and_needs_little() -> None:
     heterofl = strategy()
-    plan = heterofl.survey()
+    (plan,) = heterofl.surveys(step_ended=False)
     (state,) = plan.states
     model = state.task.build()
     assert isinstance(state.task.procedure, Calibration)
@@ -191,5 +196,6 @@ def test_statistics_are_taken_before_an_evaluation_only() -> None:
 def test_where_no_device_can_take_statistics_the_old_ones_stay() -> None:
     heterofl = strategy()
     before = copied(heterofl.weights)
-    heterofl.merge_survey({})
+    (plan,) = heterofl.surveys(step_ended=True)
+    heterofl.merge_survey(plan, {}, {})
     assert same_state(heterofl.weights, before)

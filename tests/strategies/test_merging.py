@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profl_ray.models.slicing import Slices, slices_of
-from profl_ray.strategies.merging import merge_slices, merge_whole
+from profl_ray.strategies.single_step import merge_whole
+from profl_ray.strategies.widths import merge_slices
 from profl_ray.training import Layout, State, TaskSum
 
 Shapes = dict[str, tuple[int, ...]]
@@ -64,7 +65,7 @@ def naive(weights: State, slices: list[Mapping[str, Slices]], updates: list[Upda
 
 
 def copies(sums: Mapping[int, TaskSum]) -> dict[int, TaskSum]:
-    return {index: TaskSum(addend.total.copy(), addend.num_images) for index, addend in sums.items()}
+    return {index: TaskSum(addend.total.copy(), addend.weight) for index, addend in sums.items()}
 
 
 def same_bits(one: State, other: State) -> bool:
@@ -137,7 +138,7 @@ def test_the_order_of_sums_does_not_matter_and_nothing_is_changed_in_place(feder
         value[...] = 0
     assert same_bits(weights, kept_weights)
     assert all(sums[i].total.tobytes() == kept_sums[i].total.tobytes() for i in sums)
-    assert all(sums[i].num_images == kept_sums[i].num_images for i in sums)
+    assert all(sums[i].weight == kept_sums[i].weight for i in sums)
 
 
 @settings(max_examples=40, deadline=None)

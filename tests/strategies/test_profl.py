@@ -15,7 +15,7 @@ from profl_ray.models.unit import Unit
 from profl_ray.server.rounds import Server
 from profl_ray.strategies import Step
 from profl_ray.strategies.profl import ProFL, profl_steps
-from profl_ray.training import State, TaskSum
+from profl_ray.training import Calibration, State, TaskSum
 
 from .play import copied, new_server, play, random_sum, same_state, tiny_experiment, trace
 
@@ -84,7 +84,7 @@ def test_schedule_of_variants(num_blocks: int, options: dict, steps: str) -> Non
 def trained_modules(task) -> set[str]:
     """Return the modules of the parameters that the optimizer is really given: `units.2`, `head`."""
     model = task.build()
-    given = {id(p) for p in task.procedure.make_optimizer(model).parameters}
+    given = {id(p) for p in task.procedure.optimizer.of(model).parameters}
     names = [name for name, parameter in model.named_parameters() if id(parameter) in given]
     assert all(p.requires_grad == (id(p) in given) for p in model.parameters())
     return {
@@ -136,7 +136,7 @@ def test_calibration_trains_nothing_and_needs_no_optimizer() -> None:
     step, task = profl.schedule()[0]
     model = task.build()
     assert step == Step("calibrate") and len(model.units) == 3
-    assert task.procedure.make_optimizer(model) is None
+    assert task.procedure == Calibration(8)
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert all(name.endswith(("running_mean", "running_var")) for name in task.moving.names)
     assert len(task.moving.names) == 6
@@ -158,12 +158,12 @@ def test_a_round_leaves_everything_frozen_bit_identical(case: str) -> None:
     eval_policy = experiment.config.strategy.profl.frozen_bn == "eval"
     num_merges = 0
 
-    def watched(sums) -> None:
+    def watched(sums, told) -> None:
         nonlocal num_merges
         num_merges += 1
         step, task, before = profl.step, profl.plan().states[0].task, copied(profl.weights)
         kept = {block: copied(output) for block, output in profl.kept_outputs.items()}
-        ProFL.merge(profl, sums)
+        ProFL.merge(profl, sums, told)
         changed = {name for name in before if not same_state(before, profl.weights, [name])}
         statistics = {name for name in changed if name.endswith(("running_mean", "running_var"))}
         trained = changed - statistics
@@ -285,14 +285,14 @@ def test_the_teacher_is_the_model_that_shrinking_trained() -> None:
     images = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for block in (3, 2):
         go_to(profl, "shrink", block)
-        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 3, block)})
+        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 3, block)}, {})
         trained = logits_of(profl.plan().states[0], images)
         end_step(profl)
         student, teacher = logits_of(profl.plan().states[0], images)
         assert torch.equal(teacher, trained)
         # The student is what is evaluated, before and after Map has changed it.
         assert torch.equal(student, logits_of(profl.evaluation(), images))
-        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 3, block)})
+        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 3, block)}, {})
         student, teacher = logits_of(profl.plan().states[0], images)
         assert torch.equal(teacher, trained)
         assert torch.equal(student, logits_of(profl.evaluation(), images))
@@ -303,7 +303,7 @@ def test_the_teacher_is_the_model_that_shrinking_trained() -> None:
 def loaded_model(state) -> nn.Module:
     model = state.task.build()
     tensors = model.state_dict()
-    state.task.moving.load(tensors, state.moving)
+    state.task.moving.load(tensors, state.down)
     state.task.frozen.load(tensors, state.frozen)
     return model
 
@@ -323,7 +323,7 @@ def shrunk(*overrides: str) -> tuple[ProFL, dict[str, State], State]:
     fresh, ends = copied(profl.weights), {}
     while profl.step.stage != "grow":
         step = profl.step
-        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2, profl.step_index)})
+        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2, profl.step_index)}, {})
         ends[str(step)] = copied(profl.weights)
         end_step(profl)
     return profl, ends, fresh
@@ -347,7 +347,7 @@ def test_growing_starts_from_what_shrinking_left() -> None:
 def test_corresponding_output_modules_come_from_the_matching_shrinking_step() -> None:
     profl, ends, _ = shrunk()
     for block in (2, 3):
-        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2, 50 + block)})
+        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2, 50 + block)}, {})
         carried = copied(profl.weights)
         end_step(profl)
         assert profl.step == Step("grow", block)
@@ -361,7 +361,7 @@ def test_corresponding_output_modules_come_from_the_matching_shrinking_step() ->
 def test_carry_keeps_the_output_module_of_the_last_growing_step() -> None:
     profl, _, _ = shrunk("strategy.profl.initialisation=carry")
     for block in (2, 3):
-        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2, 50 + block)})
+        profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2, 50 + block)}, {})
         before = copied(profl.weights)
         end_step(profl)
         assert profl.step == Step("grow", block)
@@ -372,7 +372,7 @@ def test_without_shrinking_everything_is_fresh_and_carried() -> None:
     profl = strategy("strategy.profl.shrinking=false")
     shrinking = strategy()
     assert same_state(profl.weights, shrinking.weights) and not profl.kept_outputs
-    profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2)})
+    profl.merge({0: random_sum(profl.plan().states[0].task.moving, 2)}, {})
     before = copied(profl.weights)
     end_step(profl)
     assert same_state(profl.weights, before)
@@ -408,13 +408,13 @@ def test_statistics_and_output_module_alone_are_no_movement() -> None:
     for round_index in range(3):
         weights = task.moving.unpack(random_sum(task.moving, 1, round_index).total.copy())
         weights |= {name: profl.weights[name] for name in profl.pace.names}
-        profl.merge({0: TaskSum(task.moving.pack(weights), 1)})
+        profl.merge({0: TaskSum(task.moving.pack(weights), 1)}, {})
         progress = profl.progress()
         profl.advance(progress)
     assert progress.effective_movement == 0.0
     drifting = {name: profl.weights[name] + np.float32(0.25) for name in profl.pace.names}
     for _ in range(2):
-        profl.merge({0: TaskSum(task.moving.pack(weights | drifting), 1)})
+        profl.merge({0: TaskSum(task.moving.pack(weights | drifting), 1)}, {})
         drifting = {name: value + np.float32(0.25) for name, value in drifting.items()}
         progress = profl.progress()
         profl.advance(progress)

@@ -93,7 +93,7 @@ def test_blocks_are_carried_on_and_every_stage_has_a_fresh_head() -> None:
     heads = [copied(progfed.weights)["head.weight"]]
     while True:
         units = [n for n in progfed.weights if n.startswith("units.")]
-        progfed.merge({0: random_sum(progfed.plan().states[0].task.moving, 2, progfed.stage)})
+        progfed.merge({0: random_sum(progfed.plan().states[0].task.moving, 2, progfed.stage)}, {})
         trained = copied(progfed.weights)
         end_stage(progfed)
         assert same_state(trained, progfed.weights, units)
@@ -110,12 +110,12 @@ def test_blocks_are_carried_on_and_every_stage_has_a_fresh_head() -> None:
 def test_blocks_of_later_stages_stay_as_they_were_made() -> None:
     progfed = strategy()
     fresh = copied(progfed.weights)
-    progfed.merge({0: random_sum(progfed.plan().states[0].task.moving, 2)})
+    progfed.merge({0: random_sum(progfed.plan().states[0].task.moving, 2)}, {})
     later = [name for name in fresh if name.startswith(("units.1.", "units.2.", "units.3."))]
     assert later and same_state(progfed.weights, fresh, later)
     end_stage(progfed)
     packed = progfed.plan().states[0]
-    sent = packed.task.moving.unpack(packed.moving)
+    sent = packed.task.moving.unpack(packed.down)
     assert same_state(sent, fresh, [name for name in sent if name.startswith(("units.1.", "units.2."))])
 
 
@@ -124,9 +124,7 @@ def test_the_evaluated_model_is_the_stages() -> None:
     for stage in (1, 2, 3):
         state = progfed.evaluation()
         assert state.task.model.num_blocks == stage
-        assert np.array_equal(
-            state.task.moving.unpack(state.moving)["head.bias"], progfed.weights["head.bias"]
-        )
+        assert np.array_equal(state.task.moving.unpack(state.down)["head.bias"], progfed.weights["head.bias"])
         end_stage(progfed)
 
 

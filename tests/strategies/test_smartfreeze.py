@@ -66,7 +66,7 @@ def test_output_modules_are_carried_from_step_to_step() -> None:
     smartfreeze = strategy()
     for _ in range(2):
         task = smartfreeze.plan().states[0].task
-        smartfreeze.merge({0: random_sum(task.moving, 2, smartfreeze.step_index)})
+        smartfreeze.merge({0: random_sum(task.moving, 2, smartfreeze.step_index)}, {})
         trained = copied(smartfreeze.weights)
         index = smartfreeze.step_index
         while smartfreeze.step_index == index:

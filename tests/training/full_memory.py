@@ -12,20 +12,20 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from profl_ray.memory import Demand
-from profl_ray.training import worker as worker_module
-from profl_ray.training.local import train_locally
+from profl_ray.training import LocalSGD
 from training.kit import make_data, make_order, make_state, make_worker
 
 SIZES = (30, 20, 19, 30, 18)
 PIECE = int(sys.argv[1])
 """Floats of each tensor that fills the memory: what is left of the heap decides what fails."""
 errors = []
+work = LocalSGD.work
 
 
-def fill_memory(model, task, images, *rest):
+def fill_memory(self, model, task, device):
     """Train; but thirty images fill the allowance, and ask for kernels that were never asked for before."""
-    if len(images) != SIZES[0]:
-        return train_locally(model, task, images, *rest)
+    if len(device.inputs) != SIZES[0]:
+        return work(self, model, task, device)
     held = []
     try:
         with suppress(RuntimeError):
@@ -40,7 +40,7 @@ def fill_memory(model, task, images, *rest):
         held.clear()
 
 
-worker_module.train_locally = fill_memory
+LocalSGD.work = fill_memory
 data, state = make_data(num_train=sum(SIZES)), make_state()
 worker = make_worker(SIZES, data)
 order = make_order(0, 1, 2, 3, 4, quota_mib=4.0, demand=Demand(1.0, 1.0))

@@ -10,21 +10,23 @@ from profl_ray.memory import Demand
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
 from profl_ray.training import (
+    SGD,
+    Device,
     DeviceOrder,
     DeviceWorker,
     GroupOrder,
+    LocalSGD,
     LocalTask,
-    Supervised,
     TaskState,
     WorkerSettings,
 )
 
 NETWORK = Network("cnn", 0.25, (1, 8, 8), 4, (2, 2))
-SUPERVISED = Supervised(local_epochs=2, batch_size=8, learning_rate=0.05, momentum=0.9, weight_decay=5e-4)
+TRAINING = LocalSGD(local_epochs=2, batch_size=8, optimizer=SGD(0.05, momentum=0.9, weight_decay=5e-4))
 TASK = LocalTask(
     "grow 2",
     SubModelPlan(NETWORK, 2),
-    SUPERVISED,
+    TRAINING,
     trainable=("units.2.", "units.3.", "head."),
     moving_statistics=("units.",),
 )
@@ -60,6 +62,12 @@ def make_worker(sizes=(20, 17, 9), data=None, **settings):
 
 def make_state(task=TASK, seed=0, version="0") -> TaskState:
     return task_state(task, initial_state(task.model, seed), version)
+
+
+def train_locally(model, task, inputs, labels, augment=False, seed=1, stream=(), step_round=1, number=0):
+    """Do the task's work as one device with these examples; return the loss that it reports."""
+    device = Device(number, inputs, labels, seed, stream, step_round, augment=augment)
+    return task.procedure.work(model, task, device).loss
 
 
 def make_order(*devices, quota_mib=math.inf, demand=AMPLE, index=0, step_round=1):

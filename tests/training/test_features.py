@@ -280,7 +280,7 @@ def test_mapped_features_lie_as_convolutions_like_them(tmp_path):
     data = make_data(num_train=20)
     worker = DeviceWorker(data, make_split(20), make_worker().settings)
     state = make_state(EVAL)
-    model = worker._resident(state)
+    model = worker.residents.hold(state).model
     images = worker.normaliser(data.train_images)
     made = store.features(state, model, data.train_images, images)
     mapped = store.features(state, model, data.train_images, images)

@@ -9,17 +9,17 @@ import torch
 from profl_ray.facts import KeptFacts
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
-from profl_ray.training import DeviceReport, LocalTask, Supervised, flops_per_image, local_flops
+from profl_ray.training import SGD, DeviceReport, LocalSGD, LocalTask, flops_per_image, local_flops
 
 # Channels 16, 32, 64, 64 on 8x8 images, strides 1, 2, 1, 2, each 3x3; FC 64 -> 10.
 NETWORK = Network("cnn", 1.0, (1, 8, 8), 10, (2, 2))
 CONVOLUTIONS = [8 * 8 * 16 * 1 * 9, 4 * 4 * 32 * 16 * 9, 4 * 4 * 64 * 32 * 9, 2 * 2 * 64 * 64 * 9]
 FC = 64 * 10
-SGD = Supervised(2, 8, 0.1, 0.9, 0.0)
+TRAINING = LocalSGD(2, 8, SGD(0.1, 0.9))
 
 
 def task(*trainable: str) -> LocalTask:
-    return LocalTask("grow", SubModelPlan(NETWORK, 2), SGD, trainable, ())
+    return LocalTask("grow", SubModelPlan(NETWORK, 2), TRAINING, trainable, ())
 
 
 def test_full_training_is_three_forward_passes_but_for_the_images_gradient() -> None:

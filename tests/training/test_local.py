@@ -5,11 +5,9 @@ import pytest
 import torch
 
 from profl_ray.models import initialise, state_tensors
-from profl_ray.training.local import train_locally
-from profl_ray.training.procedure import Procedure
-from profl_ray.training.supervised import Supervised
+from profl_ray.training import SGD, LocalSGD
 
-from .kit import SUPERVISED, TASK
+from .kit import TASK, TRAINING, make_order, make_state, make_worker, train_locally
 
 
 def make_model(task=TASK):
@@ -25,7 +23,7 @@ def make_images(num_images=20):
 
 def train(task=TASK, num_images=20, augment=False, seed=1, stream=(0, 1, 2), model=None):
     model = model or make_model(task)
-    loss = train_locally(model, task, *make_images(num_images), augment, seed, stream)
+    loss = train_locally(model, task, *make_images(num_images), augment, seed, stream[:-1], 1, stream[-1])
     return loss, task.moving.collect(state_tensors(model))
 
 
@@ -47,11 +45,10 @@ def test_another_stream_gives_other_weights(change):
 def test_global_generators_are_neither_read_nor_moved():
     results = []
     for seed in (0, 1):
-        model = make_model()
         torch.manual_seed(seed)
         np.random.seed(seed)
         torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
-        results.append(train(augment=True, model=model)[1])
+        results.append(make_worker(augment=True).train(make_order(0), [make_state()]).sums[0].total)
         assert torch.equal(torch.get_rng_state(), torch_state)
         assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy_state, strict=True))
     np.testing.assert_array_equal(*results)
@@ -68,28 +65,29 @@ def test_only_what_is_trainable_changes_and_frozen_statistics_move():
     assert "units.0.1.running_mean" in TASK.moving.names
 
 
-class Recording(Procedure):
+class Recording(LocalSGD):
     """Records the labels of each batch and returns prepared losses."""
 
     losses: list[float]
     batches: list[list[int]]
 
-    def make_optimizer(self, model):
-        return None
+    def begin(self, model):
+        def step(images, labels):
+            assert images.is_contiguous(memory_format=torch.channels_last)
+            self.batches.append(labels.tolist())
+            return torch.tensor(self.losses[len(self.batches) - 1])
 
-    def loss(self, model, images, labels):
-        raise NotImplementedError
+        return step
 
-    def train_batch(self, model, optimizer, images, labels):
-        assert images.is_contiguous(memory_format=torch.channels_last)
-        self.batches.append(labels.tolist())
-        return torch.tensor(self.losses[len(self.batches) - 1])
+
+def recording(num_epochs, batch_size, losses):
+    # Kept through the copies that are made of a procedure for each device.
+    Recording.losses, Recording.batches = losses, []
+    return Recording(num_epochs, batch_size, SGD(0.1))
 
 
 def record(num_images, batch_size, epochs, losses):
-    procedure = Recording(epochs, batch_size, 0.1, 0.0, 0.0)
-    object.__setattr__(procedure, "losses", losses)
-    object.__setattr__(procedure, "batches", [])
+    procedure = recording(epochs, batch_size, losses)
     images, labels = torch.zeros(num_images, 1, 8, 8), torch.arange(num_images)
     model = make_model()
     return train_locally(model, replace(TASK, procedure=procedure), images, labels, False, 1, ()), procedure
@@ -123,13 +121,13 @@ def test_batches_of_one_image_are_trained():
 
 
 def test_a_batch_norm_model_learns():
-    procedure = replace(SUPERVISED, local_epochs=30)
+    procedure = replace(TRAINING, local_epochs=30)
     first, last = train()[0], train(replace(TASK, procedure=procedure))[0]
     assert last < 0.5 * first
 
 
 def test_learning_rate_zero_moves_no_parameter():
-    frozen = Supervised(1, 8, 0.0, 0.0, 0.0)
+    frozen = LocalSGD(1, 8, SGD(0.0))
     model = make_model()
     before = {name: value.clone() for name, value in model.named_parameters()}
     train(replace(TASK, procedure=frozen), model=model)
@@ -137,9 +135,7 @@ def test_learning_rate_zero_moves_no_parameter():
 
 
 def test_a_blank_step_is_one_full_batch():
-    procedure = Recording(7, 8, 0.1, 0.0, 0.0)
-    object.__setattr__(procedure, "losses", [0.0] * 9)
-    object.__setattr__(procedure, "batches", [])
+    procedure = recording(7, 8, [0.0] * 9)
     step = replace(TASK, procedure=procedure).begin(make_model(), memory_format=torch.channels_last)
     assert float(step()) == 0.0
     assert [len(batch) for batch in procedure.batches] == [8]

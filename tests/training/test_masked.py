@@ -8,13 +8,12 @@ from torch import nn
 from torch.nn import functional
 
 from profl_ray.models import SubModelPlan, initialise
-from profl_ray.training import LocalTask, Masked, Supervised
-from profl_ray.training.local import train_locally
+from profl_ray.training import SGD, CrossEntropy, LocalSGD, LocalTask, MaskedCrossEntropy
 
-from .kit import NETWORK
+from .kit import NETWORK, train_locally
 
-PROCEDURE = Masked(local_epochs=2, batch_size=8, learning_rate=0.05, momentum=0.9, weight_decay=0.0)
-TASK = LocalTask("train", SubModelPlan(NETWORK, 2), PROCEDURE, ("",), ())
+LOSS = MaskedCrossEntropy()
+TASK = LocalTask("train", SubModelPlan(NETWORK, 2), LocalSGD(2, 8, SGD(0.05, 0.9), LOSS), ("",), ())
 
 
 class Logits(nn.Module):
@@ -37,11 +36,11 @@ def make_images(num_images: int) -> torch.Tensor:
 
 
 def test_a_device_begins_with_its_own_classes() -> None:
-    begun = PROCEDURE.begin(torch.tensor([3, 1, 1, 3]), 1)
-    assert begun == replace(PROCEDURE, present=(1, 3))
-    assert PROCEDURE.present is None
+    begun = LOSS.on_device(torch.tensor([3, 1, 1, 3]), 1)
+    assert begun == replace(LOSS, present=(1, 3))
+    assert LOSS.present is None
     # The next device's classes are its own, whatever those before it had.
-    assert begun.begin(torch.tensor([0, 2]), 2).present == (0, 2)
+    assert begun.on_device(torch.tensor([0, 2]), 2).present == (0, 2)
 
 
 def test_the_loss_by_hand() -> None:
@@ -50,21 +49,21 @@ def test_the_loss_by_hand() -> None:
     expected = torch.zeros((), dtype=torch.float64)
     for row, label in zip(logits.double(), labels, strict=True):
         expected -= (row[label].exp() / (row[1].exp() + row[3].exp() + 2)).log() / 6
-    loss = PROCEDURE.begin(labels, 1).loss(Logits(logits), torch.empty(6), labels)
+    loss = LOSS.on_device(labels, 1)(Logits(logits), torch.empty(6), labels)
     torch.testing.assert_close(loss.double(), expected)
     assert loss != functional.cross_entropy(logits, labels)
 
 
 def test_classes_of_the_device_count_in_batches_without_them() -> None:
     logits, labels = random_logits(), torch.tensor([1] * 6)
-    whole_device = PROCEDURE.begin(torch.tensor([0, 1]), 1).loss(Logits(logits), torch.empty(6), labels)
+    whole_device = LOSS.on_device(torch.tensor([0, 1]), 1)(Logits(logits), torch.empty(6), labels)
     kept = torch.stack([logits[:, 0], logits[:, 1], torch.zeros(6), torch.zeros(6)], dim=1)
     torch.testing.assert_close(whole_device.detach(), functional.cross_entropy(kept, labels))
 
 
 def test_absent_classes_get_no_gradient() -> None:
     model, labels = Logits(random_logits()), torch.tensor([1, 3, 3, 1, 1, 3])
-    PROCEDURE.begin(labels, 1).loss(model, torch.empty(6), labels).backward()
+    LOSS.on_device(labels, 1)(model, torch.empty(6), labels).backward()
     gradient = model.logits.grad
     assert gradient is not None
     assert (gradient[:, [0, 2]] == 0).all() and (gradient[:, [1, 3]] != 0).all()
@@ -73,9 +72,9 @@ def test_absent_classes_get_no_gradient() -> None:
 @pytest.mark.parametrize("begun", [False, True])
 def test_with_every_class_it_is_plain_cross_entropy(begun: bool) -> None:
     logits, labels = random_logits(), torch.tensor([0, 1, 2, 3, 3, 0])
-    procedure = PROCEDURE.begin(labels, 1) if begun else PROCEDURE
-    loss = procedure.loss(Logits(logits), torch.empty(6), labels)
-    plain = Supervised(1, 8, 0.05, 0.9, 0.0).loss(Logits(logits), torch.empty(6), labels)
+    masked = LOSS.on_device(labels, 1) if begun else LOSS
+    loss = masked(Logits(logits), torch.empty(6), labels)
+    plain = CrossEntropy()(Logits(logits), torch.empty(6), labels)
     assert torch.equal(loss, plain)
 
 
@@ -97,4 +96,4 @@ def test_local_training_leaves_the_rows_of_absent_classes_alone() -> None:
 def test_the_task_is_the_same_for_every_device() -> None:
     """Labels are in no task: one resident model serves all, and its need is that of all classes."""
     train_locally(TASK.build(), TASK, make_images(4), torch.tensor([1, 3, 1, 3]), False, 1, ())
-    assert TASK.procedure.present is None and "present=None" in TASK.memory_key
+    assert TASK.procedure.loss == LOSS and "present=None" in TASK.memory_key

@@ -10,14 +10,14 @@ from torch.nn import functional
 
 from profl_ray.models import initialise
 from profl_ray.models.depth import DepthPlan
-from profl_ray.training import LocalTask, Mutual
-from profl_ray.training.local import train_locally
-from profl_ray.training.mutual import mutual_divergence, ramp_up
+from profl_ray.training import SGD, LocalSGD, LocalTask, MutualDistillation
+from profl_ray.training.losses import mutual_divergence, ramp_up
 
-from .kit import NETWORK
+from .kit import NETWORK, train_locally
 
-PROCEDURE = Mutual(1, 8, 0.05, 0.9, 0.0)
-TASK = LocalTask("train", DepthPlan(NETWORK, 2), PROCEDURE, ("",), ("",))
+LOSS = MutualDistillation()
+TRAINING = LocalSGD(1, 8, SGD(0.05, 0.9), LOSS)
+TASK = LocalTask("train", DepthPlan(NETWORK, 2), TRAINING, ("",), ("",))
 LABELS = torch.arange(6) % 4
 
 
@@ -37,8 +37,8 @@ def random_logits(num_exits: int) -> list[torch.Tensor]:
     return [torch.randn(6, 4, generator=generator) * 2 for _ in range(num_exits)]
 
 
-def loss_of(procedure: Mutual, *logits: torch.Tensor) -> torch.Tensor:
-    return procedure.loss(Exits(*logits), torch.empty(6, 1, 8, 8), LABELS)
+def loss_of(loss: MutualDistillation, *logits: torch.Tensor) -> torch.Tensor:
+    return loss(Exits(*logits), torch.empty(6, 1, 8, 8), LABELS)
 
 
 def test_the_weight_rises_as_in_the_paper() -> None:
@@ -50,11 +50,11 @@ def test_the_weight_rises_as_in_the_paper() -> None:
 
 
 def test_a_round_sets_the_weight_and_nothing_else() -> None:
-    begun = PROCEDURE.begin(LABELS, 150)
-    assert begun == replace(PROCEDURE, weight=math.exp(-1.25))
-    assert begun.begin(LABELS, 300) == PROCEDURE
-    short = replace(PROCEDURE, ramp_up_rounds=10)
-    assert short.begin(LABELS, 5).weight == pytest.approx(math.exp(-1.25))
+    begun = LOSS.on_device(LABELS, 150)
+    assert begun == replace(LOSS, weight=math.exp(-1.25))
+    assert begun.on_device(LABELS, 300) == LOSS
+    short = replace(LOSS, ramp_up_rounds=10)
+    assert short.on_device(LABELS, 5).weight == pytest.approx(math.exp(-1.25))
 
 
 def test_the_rounds_weight_reaches_local_training() -> None:
@@ -73,7 +73,7 @@ def test_the_rounds_weight_reaches_local_training() -> None:
 
 
 def test_the_need_does_not_depend_on_the_ramp() -> None:
-    other = replace(TASK, procedure=replace(PROCEDURE, ramp_up_rounds=7))
+    other = replace(TASK, procedure=replace(TRAINING, loss=replace(LOSS, ramp_up_rounds=7)))
     assert other.memory_key == TASK.memory_key
     assert replace(TASK, model=DepthPlan(NETWORK, 1)).memory_key != TASK.memory_key
 
@@ -82,12 +82,12 @@ def test_equal_exits_have_nothing_to_teach() -> None:
     (logits,) = random_logits(1)
     assert mutual_divergence((logits, logits, logits)) == 0
     cross_entropy = functional.cross_entropy(logits, LABELS)
-    torch.testing.assert_close(loss_of(PROCEDURE, logits, logits, logits), 3 * cross_entropy)
+    torch.testing.assert_close(loss_of(LOSS, logits, logits, logits), 3 * cross_entropy)
 
 
 def test_one_exit_is_supervised_training() -> None:
     (logits,) = random_logits(1)
-    assert torch.equal(loss_of(PROCEDURE, logits), functional.cross_entropy(logits, LABELS))
+    assert torch.equal(loss_of(LOSS, logits), functional.cross_entropy(logits, LABELS))
 
 
 @pytest.mark.parametrize("num_exits", [2, 3, 4])
@@ -101,7 +101,7 @@ def test_the_loss_by_hand(num_exits: int) -> None:
         for j in set(range(num_exits)) - {i}:
             divergence = (p[j] * (p[j] / p[i]).log()).sum(dim=1).mean()
             expected += 0.25 * divergence / (num_exits - 1)
-    loss = loss_of(replace(PROCEDURE, weight=0.25), *exits)
+    loss = loss_of(replace(LOSS, weight=0.25), *exits)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -121,7 +121,7 @@ def test_a_batch_trains_every_exit() -> None:
     initialise(model, 0)
     images = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    optimizer = TASK.procedure.make_optimizer(model)
+    step = TASK.procedure.begin(model)
     for _ in range(2):
-        TASK.procedure.train_batch(model, optimizer, images, LABELS)
+        step(images, LABELS)
     assert all(not torch.equal(value, before[name]) for name, value in model.named_parameters())

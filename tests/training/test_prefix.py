@@ -12,7 +12,7 @@ from .kit import TASK, make_state, make_worker
 
 def test_a_model_that_begins_after_its_prefix_gives_the_same():
     worker = make_worker()
-    model = worker._resident(make_state(TASK))
+    model = worker.residents.hold(make_state(TASK)).model
     model.eval()
     images = torch.randn(70, 1, 8, 8)
     features = run_units(model, images, 0, 2)

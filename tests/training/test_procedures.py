@@ -6,10 +6,9 @@ import torch
 from torch.nn import functional
 
 from profl_ray.models import DistillationPlan, initialise, state_tensors
-from profl_ray.training import Calibration, Distillation, LocalTask
-from profl_ray.training.local import train_locally
+from profl_ray.training import SGD, Calibration, LocalSGD, LocalTask, TeacherError
 
-from .kit import NETWORK, SUPERVISED, TASK
+from .kit import NETWORK, TASK, TRAINING, train_locally
 
 
 def make_images(num_images=20):
@@ -26,7 +25,8 @@ def make_model(task):
 
 @pytest.mark.parametrize("max_norm", [None, 0.1])
 def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(max_norm):
-    procedure = replace(SUPERVISED, weight_decay=0.3, max_gradient_norm=max_norm)
+    optimizer = replace(TRAINING.optimizer, weight_decay=0.3)
+    procedure = replace(TRAINING, optimizer=optimizer, max_gradient_norm=max_norm)
     model, reference = make_model(TASK), make_model(TASK)
     images, labels = make_images(8)
     loss = functional.cross_entropy(reference(images), labels)
@@ -37,7 +37,7 @@ def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(max_norm):
         assert norm > max_norm, "or nothing would be clipped"
         for gradient in gradients:
             gradient *= max_norm / norm
-    trained = procedure.train_batch(model, procedure.make_optimizer(model), images, labels)
+    trained = procedure.begin(model)(images, labels)
     assert not trained.requires_grad
     torch.testing.assert_close(trained, loss.detach())
     for (name, ours), theirs in zip(model.named_parameters(), reference.parameters(), strict=True):
@@ -45,30 +45,30 @@ def test_supervised_does_one_step_of_sgd_on_the_cross_entropy(max_norm):
             assert theirs.grad is None, name
             continue
         gradient = theirs.grad + 0.3 * theirs.detach()
-        expected = theirs.detach() - SUPERVISED.learning_rate * gradient
+        expected = theirs.detach() - TRAINING.optimizer.learning_rate * gradient
         torch.testing.assert_close(ours.detach(), expected, msg=name)
 
 
 def test_momentum_reaches_the_second_step():
     weights = []
     for momentum in (0.0, 0.9):
-        procedure = replace(SUPERVISED, momentum=momentum)
+        procedure = replace(TRAINING, optimizer=SGD(0.05, momentum))
         model, (images, labels) = make_model(TASK), make_images(8)
-        optimizer = procedure.make_optimizer(model)
+        step = procedure.begin(model)
         for _ in range(2):
-            procedure.train_batch(model, optimizer, images, labels)
+            step(images, labels)
         weights.append(torch.cat([value.detach().flatten() for value in model.parameters()]))
     assert not torch.allclose(*weights)
 
 
 def test_the_optimizer_holds_only_what_is_trained():
     model = make_model(TASK)
-    ours = {id(parameter) for parameter in TASK.procedure.make_optimizer(model).parameters}
+    ours = {id(parameter) for parameter in TASK.procedure.optimizer.of(model).parameters}
     assert ours == {id(value) for name, value in model.named_parameters() if name.startswith(TASK.trainable)}
 
 
 def distillation_task(block, trainable):
-    procedure = Distillation(3, 8, 0.05, 0.9, 0.0)
+    procedure = LocalSGD(3, 8, SGD(0.05, 0.9), TeacherError())
     return LocalTask(f"map {block}", DistillationPlan(NETWORK, block), procedure, trainable, ())
 
 
@@ -99,7 +99,7 @@ def test_distillation_is_the_mean_squared_error_of_the_logits_whatever_the_label
 @pytest.mark.parametrize("num_images", [16, 20, 17])
 def test_calibration_gives_plain_means_of_batch_statistics(num_images):
     """20 images in batches of 8: the last batch, of 4, counts as much; 17: the last image is left out."""
-    forward = Calibration(1, 8, 0.0, 0.0, 0.0)
+    forward = Calibration(8)
     task = replace(TASK, procedure=forward, trainable=(), moving_statistics=("units.",))
     model = make_model(task)
     statistics = []
@@ -122,9 +122,8 @@ def test_calibration_gives_plain_means_of_batch_statistics(num_images):
 
 
 def test_a_calibrating_device_sends_statistics_only():
-    task = replace(TASK, procedure=Calibration(1, 8, 0.0, 0.0, 0.0), trainable=())
+    task = replace(TASK, procedure=Calibration(8), trainable=())
     assert task.moving.names and all("running_" in name for name in task.moving.names)
-    assert task.procedure.make_optimizer(make_model(task)) is None
 
 
 def test_moving_and_frozen_are_the_whole_state():
@@ -146,4 +145,4 @@ def test_fixed_statistics_are_used_and_do_not_move():
     after = state_tensors(model)
     assert torch.equal(after["units.0.1.running_mean"], before["units.0.1.running_mean"])
     assert not torch.equal(after["units.2.1.running_mean"], before["units.2.1.running_mean"])
-    assert not task.drifts and replace(task, fixed_statistics=()).drifts and not TASK.drifts
+    assert not task.drifting and replace(task, fixed_statistics=()).drifting and not TASK.drifting

@@ -13,12 +13,18 @@ import torch
 
 from profl_ray.memory import Demand
 from profl_ray.models import Network, SubModelPlan
-from profl_ray.training import Calibration, DeviceOrder, EvaluationSum, GroupResult, LocalTask, Supervised
-from profl_ray.training import worker as worker_module
-from profl_ray.training.local import train_locally
-from profl_ray.training.worker import RESIDENT_MODELS
+from profl_ray.training import (
+    SGD,
+    Calibration,
+    DeviceOrder,
+    EvaluationSum,
+    GroupResult,
+    LocalSGD,
+    LocalTask,
+)
+from profl_ray.training.resident import RESIDENT_MODELS
 
-from .kit import AMPLE, SETTINGS, SUPERVISED, TASK, make_data, make_order, make_state, make_worker
+from .kit import AMPLE, NETWORK, SETTINGS, TASK, TRAINING, make_data, make_order, make_state, make_worker
 
 
 def train(worker, *devices, state=None, **order) -> GroupResult:
@@ -29,7 +35,7 @@ def assert_same(first: GroupResult, second: GroupResult):
     assert first.sums.keys() == second.sums.keys()
     for index, total in first.sums.items():
         np.testing.assert_array_equal(total.total, second.sums[index].total)
-        assert total.num_images == second.sums[index].num_images
+        assert total.weight == second.sums[index].weight
     assert [replace(r, seconds=0) for r in first.reports] == [replace(r, seconds=0) for r in second.reports]
 
 
@@ -42,7 +48,7 @@ def test_a_group_is_the_sum_of_its_devices_in_their_order():
     for device in (0, 1, 2):
         apart.absorb(train(make_worker(), device))
     assert_same(together, apart)
-    assert together.sums[0].num_images == 20 + 17 + 9
+    assert together.sums[0].weight == 20 + 17 + 9
     assert [report.device for report in together.reports] == [0, 1, 2]
 
 
@@ -57,15 +63,15 @@ def test_absorbing_does_not_change_what_was_absorbed():
 
 def test_an_update_is_weighted_by_images():
     result = train(make_worker(), 2)
-    state = make_state(replace(TASK, procedure=Supervised(1, 8, 1e-9, 0.0, 0.0)))
+    state = make_state(replace(TASK, procedure=LocalSGD(1, 8, SGD(1e-9))))
     still = make_worker().train(make_order(2), [state])
     parameters = [not name.endswith(("running_mean", "running_var")) for name in TASK.moving.names]
     unpacked = TASK.moving.unpack(still.sums[0].total / np.float32(9))
-    start = TASK.moving.unpack(state.moving)
+    start = TASK.moving.unpack(state.down)
     for name, moved in zip(TASK.moving.names, parameters, strict=True):
         if moved:
             np.testing.assert_allclose(unpacked[name], start[name], atol=1e-6)
-    assert result.reports[0].num_images == result.sums[0].num_images == 9
+    assert result.reports[0].num_images == result.sums[0].weight == 9
 
 
 def test_devices_do_not_depend_on_what_the_worker_did_before():
@@ -80,7 +86,7 @@ def test_devices_do_not_depend_on_what_the_worker_did_before():
 def test_read_only_arrays_are_enough():
     """Ray hands out arrays in shared memory that cannot be written."""
     worker, state = make_worker(data=make_data(read_only=True)), make_state()
-    state.moving.flags.writeable = state.frozen.flags.writeable = False
+    state.down.flags.writeable = state.frozen.flags.writeable = False
     expected = train(make_worker(), 0)
     assert_same(expected, train(worker, 0, state=state))
     assert worker.evaluate(state, 0, 37, 10) == make_worker().evaluate(make_state(), 0, 37, 10)
@@ -91,14 +97,14 @@ def test_another_frozen_version_is_loaded_and_the_same_one_is_kept():
     train(worker, 0)
     other = make_state(seed=9, version="1")
     assert_same(train(make_worker(), 0, state=other), train(worker, 0, state=other))
-    ignored = replace(make_state(seed=3), moving=other.moving, frozen_version="1")
+    ignored = replace(make_state(seed=3), down=other.down, frozen_version="1")
     assert_same(train(make_worker(), 0, state=other), train(worker, 0, state=ignored))
 
 
 def test_statistics_that_no_device_sends_back_do_not_drift_from_device_to_device():
     """Batch norm that is frozen but uses batch statistics: training moves what belongs to the frozen part."""
     task = replace(TASK, moving_statistics=())
-    assert task.drifts
+    assert task.drifting
     state = make_state(task)
     worker = make_worker()
     expected = worker.evaluate(state, 0, 37, 10)
@@ -107,7 +113,7 @@ def test_statistics_that_no_device_sends_back_do_not_drift_from_device_to_device
 
 
 def test_calibration_travels_like_any_task():
-    task = replace(TASK, procedure=Calibration(1, 8, 0.0, 0.0, 0.0), trainable=())
+    task = replace(TASK, procedure=Calibration(8), trainable=())
     first = train(make_worker(), 0, 1, state=make_state(task))
     again = train(make_worker(), 0, 1, state=make_state(task, seed=0))
     assert_same(first, again)
@@ -119,7 +125,7 @@ def test_calibration_travels_like_any_task():
 
 @pytest.mark.parametrize("learning_rate", [1e30, float("nan")])
 def test_an_update_with_nan_is_dropped_and_named(learning_rate):
-    procedure = replace(SUPERVISED, learning_rate=learning_rate)
+    procedure = TRAINING.with_learning_rate(learning_rate)
     state = make_state(replace(TASK, procedure=procedure))
     result = train(make_worker(), 1, state=state)
     assert not result.sums
@@ -137,7 +143,7 @@ def test_a_nan_update_leaves_no_trace_in_the_others():
     result, expected = train(worker, 0, 1, 2), train(honest, 0, 2)
     assert [bool(report.failure) for report in result.reports] == [False, True, False]
     np.testing.assert_array_equal(result.sums[0].total, expected.sums[0].total)
-    assert result.sums[0].num_images == expected.sums[0].num_images == 29
+    assert result.sums[0].weight == expected.sums[0].weight == 29
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_a_nan_update_leaves_no_trace_in_the_others():
     ],
 )
 def test_a_device_beyond_its_quota_is_refused_before_it_trains(demand, quota_mib, words, monkeypatch):
-    monkeypatch.setattr(worker_module, "train_locally", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr(LocalSGD, "work", lambda *_: pytest.fail("it was trained"))
     result = train(make_worker(), 2, quota_mib=quota_mib, demand=demand)
     assert result.reports[0].failure == f"device 2 exceeded its memory quota in grow 2: {words}"
     assert not result.sums
@@ -173,7 +179,7 @@ def test_quotas_that_are_not_enforced_refuse_no_device():
 
 
 WIDE = Network("cnn", 8.0, (1, 8, 8), 4, (2, 2))
-HOSTILE = LocalTask("grow 1", SubModelPlan(WIDE, 1), Supervised(1, 1000, 0.05, 0.0, 0.0), ("",), ("units.",))
+HOSTILE = LocalTask("grow 1", SubModelPlan(WIDE, 1), LocalSGD(1, 1000, SGD(0.05)), ("",), ("units.",))
 
 
 def test_the_cap_stops_a_device_alone_and_the_worker_continues():
@@ -197,15 +203,15 @@ def test_the_cap_stops_a_device_alone_and_the_worker_continues():
 
 def test_whoever_is_stopped_by_the_cap_leaves_the_thread(monkeypatch):
     """oneDNN may have failed in it, and would for all devices after that one (ComputeThread)."""
-    threads = []
+    threads, work = [], LocalSGD.work
 
-    def fail_for_the_second(model, task, images, *rest):
+    def fail_for_the_second(self, model, task, device):
         threads.append(threading.current_thread())
         if len(threads) == 2:
             raise RuntimeError("could not create a primitive")
-        return train_locally(model, task, images, *rest)
+        return work(self, model, task, device)
 
-    monkeypatch.setattr(worker_module, "train_locally", fail_for_the_second)
+    monkeypatch.setattr(LocalSGD, "work", fail_for_the_second)
     results = []
 
     def body():
@@ -255,7 +261,7 @@ def test_every_allocators_error_is_the_devices(error, monkeypatch):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(worker_module, "train_locally", fail)
+    monkeypatch.setattr(LocalSGD, "work", fail)
     result = train(make_worker(), 0, quota_mib=4.0)
     assert "stopped by the cap" in result.reports[0].failure
 
@@ -264,7 +270,7 @@ def test_without_a_cap_it_is_the_machines_memory(monkeypatch):
     def fail(*_):
         raise MemoryError("nothing left")
 
-    monkeypatch.setattr(worker_module, "train_locally", fail)
+    monkeypatch.setattr(LocalSGD, "work", fail)
     with pytest.raises(MemoryError, match="nothing left"):
         train(make_worker(enforce_quotas=False), 0, quota_mib=4.0)
 
@@ -273,7 +279,7 @@ def test_other_errors_are_not_swallowed(monkeypatch):
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(worker_module, "train_locally", fail)
+    monkeypatch.setattr(LocalSGD, "work", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         train(make_worker(), 0)
 
@@ -281,14 +287,20 @@ def test_other_errors_are_not_swallowed(monkeypatch):
 # Resident models, measuring, evaluating.
 
 
+def of_width(number):
+    """Return the task on a network of its own."""
+    network = replace(NETWORK, width=0.25 * (number + 1))
+    return replace(TASK, model=SubModelPlan(network, 2))
+
+
 def test_old_residents_make_room():
     worker = make_worker()
     for number in range(RESIDENT_MODELS + 3):
-        worker.evaluate(make_state(replace(TASK, step=f"step {number}")), 0, 4, 4)
-    assert len(worker.residents) == RESIDENT_MODELS
-    assert {task.step for task in worker.residents} == {f"step {n}" for n in range(3, RESIDENT_MODELS + 3)}
-    again = replace(TASK, step="step 0")
-    assert_same(train(worker, 0, state=make_state(again)), train(make_worker(), 0, state=make_state(again)))
+        worker.evaluate(make_state(of_width(number)), 0, 4, 4)
+    widths = [model.network.width for model, _ in worker.residents.by_key]
+    assert widths == [0.25 * (number + 1) for number in range(3, RESIDENT_MODELS + 3)]
+    again = make_state(of_width(0))
+    assert_same(train(worker, 0, state=again), train(make_worker(), 0, state=again))
 
 
 def test_measuring_leaves_no_trace():
@@ -296,7 +308,7 @@ def test_measuring_leaves_no_trace():
     evaluation = worker.evaluate(state, 0, 37, 10)
     torch_state = torch.get_rng_state()
     peak = worker.measure(state)
-    assert peak > state.moving.nbytes + state.frozen.nbytes
+    assert peak > state.down.nbytes + state.frozen.nbytes
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert worker.evaluate(state, 0, 37, 10) == evaluation
     assert_same(train(worker, 0, state=state), train(make_worker(), 0))
@@ -324,7 +336,8 @@ def test_evaluation_leaves_the_model_ready_to_train():
     fixed = replace(TASK, fixed_statistics=("units.0.",))
     state = make_state(fixed)
     worker.evaluate(state, 0, 10, 5)
-    model = worker.residents[fixed].model
+    (resident,) = worker.residents.by_key.values()
+    model = resident.model
     assert model.training and model.units["1"].training and not model.units["0"].training
 
 

@@ -1,8 +1,10 @@
 """A server that replays rounds which some run has trained already, and keeps those that it trains itself."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,19 +33,41 @@ def shares_rounds(config: ExperimentConfig) -> bool:
     return paced and config.storage.share_rounds is True and config.fleet.accelerator == "cpu"
 
 
-class SharingServer(Server):
-    """Plays the rounds of one run. Between true states (*anchors*) it may know a round only by its entry:
-    then the strategy's step and history are right and its weights are those of the anchor.
+class SharingServer:
+    """Plays the rounds of one run through a server of its own, but for those that it finds played.
+
+    Between true states (*anchors*) it may know a round only by its entry: then the strategy's step and
+    history are right and its weights are those of the anchor.
     """
 
     def __init__(self, experiment: Experiment, fleet: Fleet, folder: Path) -> None:
-        super().__init__(experiment, fleet)
-        assert isinstance(self.strategy, PacedStrategy)
-        self.paced: PacedStrategy = self.strategy
-        self.keys = PathKeys(experiment, self.paced)
+        self.server = Server(experiment, fleet)
+        self.config = experiment.config
+        assert isinstance(self.server.strategy, PacedStrategy)
+        self.strategy: PacedStrategy = self.server.strategy
+        self.keys = PathKeys(experiment, self.strategy)
         self.folder = folder
+        self.rounds_shared = 0
+        """Rounds that it took from other runs."""
+        self.branched = False
+        """Whether it resumes from a state that came about otherwise than it would here and now."""
         self._open_store()
         self._set_anchor()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the strategy's last step has ended."""
+        return self.server.finished
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the run has counted, its shared rounds included."""
+        return self.server.ledger
+
+    @property
+    def rounds_trained(self) -> int:
+        """Rounds whose devices this run trained, those that it trained again included."""
+        return self.server.rounds_trained
 
     # The round.
 
@@ -67,28 +91,26 @@ class SharingServer(Server):
     def _train_round(self) -> RoundRecord:
         self._catch_up()
         path, step_round = self._path(), self._step_round()
-        record = super().play_round()
+        played = self.server.train_round()
+        # What the round gave, before the rule's decision is carried out.
+        merged, scalars = self.server.state(), self.strategy.pace.newest()
+        record = self.server.end_round(played)
         # The entry last: a run that finds it continues from the states, or would train the step again.
-        if record.step_ended or step_round % _rounds_between(self._merged.snapshot) == 0:
-            self.store.write_state(path, _state_name(step_round), self._merged.snapshot)
+        if record.step_ended or step_round % _rounds_between(merged) == 0:
+            self.store.write_state(path, _state_name(step_round), merged)
         if record.step_ended:
-            self.store.write_state(self._path(), BEGIN, self._true_state())
-        entry = Entry(record.to_json(), self.ledger.to_json(), self._merged.scalars)
-        self.store.write(path, step_round, entry)
+            self.store.write_state(self._path(), BEGIN, self.server.state())
+        self.store.write(path, step_round, Entry(record.to_json(), self.ledger.to_json(), scalars))
         if record.step_ended:
             self.store.leave()
         self._set_anchor()
         return record
 
-    def _before_advance(self) -> None:
-        """Keep what the round gave before the rule's decision is carried out."""
-        self._merged = _Merged(self._true_state(), self.paced.pace.newest())
-
     def _replay(self, entry: Entry) -> RoundRecord | None:
         """Play the round by its entry; None if that does not do, and it has to be trained."""
         record, step_round = RoundRecord.from_json(entry.record), self._step_round()
-        history = list(self.paced.pace.snapshots)
-        self.paced.pace.take(entry.scalars)
+        history = list(self.strategy.pace.snapshots)
+        self.strategy.pace.take(entry.scalars)
         progress = self.strategy.progress()
         evaluated = progress.step_ended or step_round % self.config.evaluation.every_rounds == 0
         ledger = Ledger.from_json(entry.ledger)
@@ -101,9 +123,9 @@ class SharingServer(Server):
             self.strategy.advance(progress)
             self._replayed.append(entry.scalars)
         if not possible:
-            self.paced.pace.snapshots = history
+            self.strategy.pace.snapshots = history
             return None
-        self.ledger = ledger
+        self.server.ledger = ledger
         self.rounds_shared += 1
         if not self._replayed:  # A true state was loaded.
             self._anchor_counts = self._counts()
@@ -121,15 +143,15 @@ class SharingServer(Server):
 
     def _enter_next_step(self, step_round: int, progress: Progress) -> bool:
         """Go to the beginning of the next step, if it is kept, or the state of this round is."""
-        lengths = [*self.paced.step_lengths, step_round]
+        lengths = [*self.strategy.step_lengths, step_round]
         if (begin := self.store.read_state(self._path_after(lengths), BEGIN)) is not None:
             self._load(begin)
         elif (before := self.store.read_state(self._path(), _state_name(step_round))) is not None:
-            history = list(self.paced.pace.snapshots)
-            self.strategy.load_state_dict(before.tensors, before.facts["strategy"])
-            self.paced.pace.snapshots = history
+            history = list(self.strategy.pace.snapshots)
+            self.server.load(before)
+            self.strategy.pace.snapshots = history
             self.strategy.advance(progress)
-            self.store.write_state(self._path(), BEGIN, self._true_state())
+            self.store.write_state(self._path(), BEGIN, self.server.state())
             self._set_anchor()
         else:
             return False
@@ -166,7 +188,8 @@ class SharingServer(Server):
         anchor, on paths of its own, so that its rounds are never taken for those of another run.
         """
         own = {name: value for name, value in snapshot.tensors.items() if not name.startswith(REPLAYED)}
-        super().restore(Snapshot(own, snapshot.facts))
+        self.server.load(Snapshot(own, snapshot.facts))
+        self._take_counts(snapshot.facts)
         self._set_anchor()
         since = snapshot.facts.get("since", {})
         if since.get("key") != self.keys.own:
@@ -178,7 +201,7 @@ class SharingServer(Server):
         self._open_store()
         for number in range(since["num_replayed"]):
             scalars = snapshot.tensors.get(f"{REPLAYED}{number}")
-            self.paced.pace.take(scalars)
+            self.strategy.pace.take(scalars)
             self.strategy.advance(Progress())
             self._replayed.append(scalars)
         self._take_counts(since["counts"])
@@ -203,42 +226,45 @@ class SharingServer(Server):
                 break
         else:
             self._load(Snapshot(self._anchor.tensors, self._anchor.facts))
-        self.paced.pace.snapshots = history + [s for s in missing[:begin] if s is not None]
+        self.strategy.pace.snapshots = history + [s for s in missing[:begin] if s is not None]
         for scalars in missing[begin:]:
-            training = self._pass(self.strategy.plan())
-            self.strategy.merge(training.result.sums)
-            found = self.paced.pace.newest()
+            training = self.server.do(self.strategy.plan())
+            self.strategy.merge(training.result.sums, training.result.told)
+            found = self.strategy.pace.newest()
             assert (found is None) == (scalars is None), "a shared round was trained otherwise than before"
             assert found is None or scalars is None or np.array_equal(found, scalars, equal_nan=True)
             self.strategy.advance(Progress())
-            self.rounds_trained += 1
+            self.server.rounds_trained += 1
         self._set_anchor()
 
     def _load(self, state: Snapshot) -> None:
-        self.strategy.load_state_dict(state.tensors, state.facts["strategy"])
+        self.server.load(state)
         self._set_anchor()
 
     def _set_anchor(self) -> None:
-        self._anchor = self._true_state()
+        self._anchor = self.server.state()
         self._anchor_counts = self._counts()
-        self._anchor_history = [] if self.finished else list(self.paced.pace.snapshots)
+        self._anchor_history = [] if self.finished else list(self.strategy.pace.snapshots)
         self._replayed: list[np.ndarray | None] = []
 
-    def _true_state(self) -> Snapshot:
-        tensors, facts = self.strategy.state_dict()
-        return Snapshot(tensors, {"strategy": facts})
+    def _counts(self) -> dict[str, Any]:
+        return self.server.counts() | {"rounds_shared": self.rounds_shared}
+
+    def _take_counts(self, counts: Mapping[str, Any]) -> None:
+        self.server.take_counts(counts)
+        self.rounds_shared = counts.get("rounds_shared", 0)
 
     # Where the run is.
 
     def _path(self) -> str:
-        return self._path_after(self.paced.step_lengths)
+        return self._path_after(self.strategy.step_lengths)
 
     def _path_after(self, lengths: list[int]) -> str:
-        steps = self.paced.steps
+        steps = self.strategy.steps
         return self.keys.path(steps[min(len(lengths), len(steps) - 1)], lengths)
 
     def _step_round(self) -> int:
-        return self.paced.pace.rounds_done + 1
+        return self.strategy.pace.rounds_done + 1
 
 
 def _state_name(step_round: int) -> str:
@@ -250,11 +276,3 @@ def _rounds_between(state: Snapshot) -> int:
     """Return after how many rounds of a step a state is kept: rarely where states are large."""
     size_mib = sum(tensor.nbytes for tensor in state.tensors.values()) / MIB
     return min(MOST_ROUNDS_BETWEEN_STATES, math.ceil(size_mib))
-
-
-class _Merged:
-    """A round's state before its advance."""
-
-    def __init__(self, snapshot: Snapshot, scalars: np.ndarray | None) -> None:
-        self.snapshot = snapshot
-        self.scalars = scalars

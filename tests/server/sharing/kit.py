@@ -36,9 +36,9 @@ class DriftingFleet(FakeFleet):
     def _train(self, group, states):
         result = super()._train(group, states)
         for index, addend in result.sums.items():
-            start = states[index].moving
+            start = states[index].down
             drift = 1 + 0.1 * (group.stream[-1] % 5) / (1 + group.index)
-            result.sums[index] = replace(addend, total=(start * drift + 0.01) * addend.num_images)
+            result.sums[index] = replace(addend, total=(start * drift + 0.01) * addend.weight)
         return result
 
 

@@ -1,0 +1,84 @@
+"""Local training as most methods do it: epochs of steps on a loss, with a new optimizer in each round.
+
+Three choices are independent of each other and of the method: the loss, the optimizer, and how the gradient
+is got.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from profl_ray.config import TrainingConfig
+from profl_ray.training.gradients import Backprop, Gradients
+from profl_ray.training.losses import CrossEntropy, Loss
+from profl_ray.training.procedure import BatchStep, Device, Outcome, Procedure, Task
+from profl_ray.training.sgd import SGD
+
+
+@dataclass(frozen=True)
+class LocalSGD(Procedure):
+    """Epochs over the device's examples, each batch one step down the gradient of a loss."""
+
+    local_epochs: int
+    batch_size: int
+    optimizer: SGD
+    loss: Loss = CrossEntropy()  # noqa: RUF009  frozen
+    gradients: Gradients = Backprop()  # noqa: RUF009  frozen
+    max_gradient_norm: float | None = None
+    """A batch's gradient is scaled down to this 2-norm; None: never."""
+
+    @classmethod
+    def configured(cls, training: TrainingConfig, loss: Loss = CrossEntropy()) -> Self:  # noqa: B008  frozen
+        """Return training on `loss` as the configuration's section `training` has it."""
+        optimizer = SGD(training.learning_rate, training.momentum, training.weight_decay)
+        return cls(
+            training.local_epochs,
+            training.batch_size,
+            optimizer,
+            loss,
+            max_gradient_norm=training.max_gradient_norm,
+        )
+
+    def with_learning_rate(self, learning_rate: float) -> Self:
+        """Return the same training at another rate."""
+        return replace(self, optimizer=replace(self.optimizer, learning_rate=learning_rate))
+
+    @property
+    def passes(self) -> int:
+        """The local epochs."""
+        return self.local_epochs
+
+    def for_memory(self) -> Self:
+        """Return the procedure without what its memory need does not depend on."""
+        loss, optimizer = self.loss.for_memory(), replace(self.optimizer, learning_rate=1.0)
+        return replace(self, local_epochs=1, optimizer=optimizer, loss=loss)
+
+    def begin(self, model: nn.Module) -> BatchStep:
+        """Make the optimizer of what requires gradients; return the step."""
+        optimizer = self.optimizer.of(model)
+
+        def step(inputs: Tensor, labels: Tensor) -> Tensor:
+            optimizer.zero_grad()
+            loss = self.gradients.of(self.loss, model, inputs, labels)
+            if self.max_gradient_norm is not None:
+                nn.utils.clip_grad_norm_(optimizer.parameters, self.max_gradient_norm)
+            optimizer.step()
+            return loss
+
+        return step
+
+    def work(self, model: nn.Module, task: Task, device: Device) -> Outcome:
+        """Train for the local epochs; the loss is the mean over the last one's examples."""
+        step = replace(self, loss=self.loss.on_device(device.labels, device.round)).begin(model)
+        draw = device.own("local")
+        # Summed where the model is: to fetch every batch's loss would make a GPU wait.
+        loss_sum = torch.zeros((), dtype=torch.float64, device=device.labels.device)
+        for _ in range(self.local_epochs):
+            loss_sum.zero_()
+            num_seen = 0
+            for inputs, labels in device.epoch(draw, self.batch_size):
+                loss_sum += step(inputs, labels).double() * len(labels)
+                num_seen += len(labels)
+        return Outcome(float(loss_sum) / num_seen, weight=len(device.labels))
