@@ -23,7 +23,7 @@ def prepare(workload: Workload, folder: Path) -> None:
         "test_images": data.test_images,
         "test_labels": data.test_labels,
         "shares": np.stack(list(experiment.split.indices)),
-        "weights": experiment.make_strategy().plan().states[0].moving,
+        "weights": experiment.make_strategy().plan().states[0].down,
         "statistics": np.array([data.mean[0], data.std[0]], np.float32),
     }
     for name, array in arrays.items():

@@ -34,13 +34,15 @@ def without_seconds(records):
     return [replace(record, seconds=0.0) for record in records]
 
 
-def play(experiment, fleet, before_round=lambda number: None):
-    """Play a whole run and return the digest of its weights and its records."""
+def play(experiment, fleet, before_round=lambda number: None, prepare=lambda server: None):
+    """Play a whole run; return the digest of its weights and of what devices keep, and its records."""
     server, records = Server(experiment, fleet), []
+    prepare(server)
     while not server.finished:
         before_round(len(records) + 1)
         records.append(server.play_round())
-    return weights_sha256(server.strategy.complete_weights()), without_seconds(records)
+    state = server.strategy.complete_weights() | server.shelf.tensors()
+    return weights_sha256(state), without_seconds(records)
 
 
 def is_running(pid):

@@ -112,7 +112,7 @@ def test_an_error_of_the_work_is_not_taken_for_a_lost_actor(start, experiment):
     state = Server(experiment, fleet).strategy.evaluation()
     (pid,) = pids_of(fleet)
     with pytest.raises(AssertionError, match="does not fit a layout"):
-        fleet.evaluate(replace(state, moving=state.down[:-1]), 10, 10)
+        fleet.evaluate(replace(state, down=state.down[:-1]), 10, 10)
     assert pids_of(fleet) == [pid]
 
 

@@ -4,13 +4,14 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from training.kit import Counting
 
 from profl_ray.fleet.build import build_fleet
 from profl_ray.fleet.in_process import InProcessFleet
 from profl_ray.server.experiment import assemble
 from profl_ray.tuning.comparison import METHODS
 
-from .kit import play, short_config
+from .kit import kill, play, short_config
 
 SKEWED = (
     "strategy.rounds=3",
@@ -42,3 +43,28 @@ def test_ray_trains_the_same_weights(method, root, local_ray):
     config = experiment.config.model_copy(update={"fleet": fleet})
     with closing(build_fleet(replace(experiment, config=config))) as on_ray:
         assert play(experiment, on_ray) == expected
+
+
+@pytest.mark.ray
+def test_what_devices_keep_is_the_same_on_ray_also_when_actors_die(root, local_ray):
+    import ray
+
+    experiment = assemble(short_config(root, "strategy.name=fedavg", "strategy.rounds=4"))
+
+    def count(server):
+        task = server.strategy.task
+        procedure = Counting(1, task.batch_size, task.procedure.optimizer, num_classes=10)
+        server.strategy.task = replace(task, procedure=procedure)
+
+    expected = play(experiment, InProcessFleet(experiment), prepare=count)
+    assert expected[0] != play(experiment, InProcessFleet(experiment))[0], "nothing would be kept"
+    fleet = experiment.config.fleet.model_copy(update=TWO_ACTORS)
+    config = experiment.config.model_copy(update={"fleet": fleet})
+    with closing(build_fleet(replace(experiment, config=config))) as on_ray:
+
+        def kill_one(number):
+            if number > 2:
+                kill(ray.get(on_ray.crew.actors[0].ping.remote()))
+
+        assert play(experiment, on_ray, kill_one, count) == expected
+        assert on_ray.crew.num_lost == 2

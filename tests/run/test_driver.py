@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import prepare_store, read_run
+from profl_ray.training.sgd import LeanSGD
 
 
 @pytest.fixture
@@ -209,3 +211,22 @@ def test_mlflow_shows_the_rounds_that_took_the_place_of_others(root, tmp_path, m
     shown = dict(read_run(store[0], summary["mlflow_run_id"]).history["seconds"])
     assert shown == {record.round: record.seconds for record in driver.records}
     assert all(shown.values()), "all were trained here"
+
+
+def test_few_frames_lie_between_a_run_and_the_sgd_step(make_driver, monkeypatch):
+    """Whoever debugs a method in process sees the whole way at once."""
+    seen, step = [], LeanSGD.step
+
+    def look(self):
+        seen.append([frame.function for frame in inspect.stack(0)])
+        step(self)
+
+    monkeypatch.setattr(LeanSGD, "step", look)
+    driver = make_driver("strategy.name=fedavg", "strategy.rounds=1")
+    driver.run()
+    # The step on a blank batch, which is measured, comes on another way.
+    trained = [functions for functions in seen if "_train_device" in functions]
+    assert trained
+    for functions in trained:
+        way = functions[1 : functions.index("train_round") + 4]
+        assert way[0] == "step" and way[-1] == "run" and len(way) <= 11, way

@@ -1,8 +1,10 @@
 import weakref
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from training.kit import Counting
 
 from profl_ray.errors import UserError
 from profl_ray.fleet.in_process import InProcessFleet
@@ -10,6 +12,8 @@ from profl_ray.server.checkpoint import read_checkpoint, weights_sha256, write_c
 from profl_ray.server.experiment import assemble
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.rounds import Server
+from profl_ray.strategies.fedavg import FedAvg
+from profl_ray.training import Layout
 
 from .kit import STEPS, FakeFleet, short_config, without_seconds
 
@@ -267,3 +271,101 @@ def test_no_groups_result_is_held_once_it_is_added(experiment):
     assert weights_sha256(server.strategy.complete_weights()) == weights_sha256(
         expected_server.strategy.complete_weights()
     )
+
+
+# Who may is law; who does is the strategy's choice.
+
+
+class Assigned(FedAvg):
+    """Gives tasks as a test says."""
+
+    chosen = staticmethod(lambda cohort, affordable: affordable.argmax(axis=1))
+
+    def assign(self, cohort, affordable):
+        return self.chosen(cohort, affordable)
+
+
+def assigned_server(experiment, chosen, tasks=None):
+    server = Server(experiment, FakeFleet(experiment))
+    strategy = Assigned(server.strategy.context)
+    strategy.chosen = chosen
+    if tasks is not None:
+        strategy.tasks = lambda: tasks
+    server.strategy = strategy
+    return server
+
+
+@pytest.mark.parametrize("index", [1, -1, 5])
+def test_a_strategy_cannot_give_a_device_what_it_cannot_afford(root, index):
+    experiment = assemble(short_config(root, "strategy.name=fedavg", "strategy.fedavg.variant=exclusive"))
+    full = experiment.make_strategy().tasks()[0]
+    larger = replace(full, procedure=replace(full.procedure, batch_size=20 * full.procedure.batch_size))
+    server = assigned_server(
+        experiment, lambda cohort, affordable: np.full(len(cohort), index), [full, larger]
+    )
+    allowed = r"strategy fedavg gives device \d+ task -?\d+, which it cannot afford \(allowed: \[0\]\)"
+    with pytest.raises(ValueError, match=allowed):
+        server.play_round()
+    assert not server.fleet.calls
+
+
+def test_a_strategy_may_give_less_than_a_device_could_afford(root):
+    experiment = assemble(short_config(root, "strategy.name=fedavg"))
+    full = experiment.make_strategy().tasks()[0]
+    half = replace(full, step="half")
+    server = assigned_server(experiment, lambda cohort, affordable: np.arange(len(cohort)) % 2, [full, half])
+    server.play_round()
+    given = [order.task_index for group in server.fleet.calls[0] for order in group.devices]
+    assert given == [0, 1, 0, 1, 0]
+
+
+def test_a_plan_may_ask_for_a_cohort_of_its_own_size(root):
+    experiment = assemble(short_config(root, "strategy.name=fedavg"))
+    server = assigned_server(experiment, Assigned.chosen)
+    plan = replace(server.strategy.plan(), cohort_size=2)
+    assert len(server.do(plan).cohort) == 2 and len(server.do(server.strategy.plan()).cohort) == 5
+
+
+# What devices keep and tell.
+
+
+def counting_server(experiment, fleet):
+    server = Server(experiment, fleet)
+    task = server.strategy.task
+    procedure = Counting(1, task.batch_size, task.procedure.optimizer, num_classes=10)
+    server.strategy.task = replace(task, procedure=procedure)
+    return server
+
+
+def test_what_devices_keep_comes_back_to_them_also_after_a_resume(root):
+    experiment = assemble(short_config(root, "strategy.name=fedavg", "strategy.rounds=6"))
+    fleet = InProcessFleet(experiment)
+    whole, half = counting_server(experiment, fleet), counting_server(experiment, fleet)
+    told = []
+    whole.strategy.merge = lambda sums, heard: (told.append(heard), FedAvg.merge(whole.strategy, sums, heard))
+    records = [whole.play_round() for _ in range(6)]
+    drawn = Counter(device for record in records for device in record.trained)
+    assert {d: int(whole.shelf.of(d, Layout.of({"rounds": (1,)}))["rounds"][0]) for d in drawn} == drawn
+    assert [set(heard) for heard in told] == [set(record.trained) for record in records]
+    plain = Server(experiment, fleet)
+    first = plain.play_round()
+    assert records[0].uplink_bytes == first.uplink_bytes + 40 * len(first.trained), "what is told is traffic"
+    for _ in range(3):
+        half.play_round()
+    resumed = counting_server(experiment, fleet)
+    resumed.restore(half.snapshot())
+    for _ in range(3):
+        resumed.play_round()
+    assert weights_sha256(resumed.state().tensors) == weights_sha256(whole.state().tensors)
+
+
+def test_a_device_that_fails_keeps_what_it_had(root):
+    experiment = assemble(short_config(root, "strategy.name=fedavg", "federation.cohort_size=8"))
+    server = counting_server(experiment, InProcessFleet(experiment))
+    server.play_round()
+    optimizer = replace(server.strategy.task.procedure.optimizer, learning_rate=1e30)
+    broken = replace(server.strategy.task.procedure, optimizer=optimizer)
+    before = server.shelf.tensors()
+    server.strategy.task = replace(server.strategy.task, procedure=broken)
+    assert not server.play_round().trained
+    assert weights_sha256(server.shelf.tensors()) == weights_sha256(before)

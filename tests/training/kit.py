@@ -1,7 +1,7 @@
 """A tiny federation of random images, and tasks on a tiny network."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from profl_ray.training import (
     DeviceOrder,
     DeviceWorker,
     GroupOrder,
+    Layout,
     LocalSGD,
     LocalTask,
     TaskState,
@@ -32,6 +33,26 @@ TASK = LocalTask(
 )
 AMPLE = Demand(0.5, 0.5)
 SETTINGS = WorkerSettings(seed=1, augment=False, enforce_quotas=True, overhead_mib=64.0, accelerator="cpu")
+
+
+@dataclass(frozen=True)
+class Counting(LocalSGD):
+    """Tells how many examples of each class there are, keeps the number of its rounds."""
+
+    num_classes: int = 4
+
+    def tells(self, task):
+        return Layout.of({"counts": (self.num_classes,)})
+
+    def keeps(self, task):
+        return Layout.of({"rounds": (1,)})
+
+    def work(self, model, task, device):
+        outcome = super().work(model, task, device)
+        rounds = device.kept.get("rounds", np.zeros(1, np.float32)) + 1
+        counts = np.bincount(device.labels, minlength=self.num_classes).astype(np.float32)
+        figures = {"rounds": float(rounds[0])}
+        return replace(outcome, told={"counts": counts}, kept={"rounds": rounds}, figures=figures)
 
 
 def make_data(num_train=60, num_test=37, seed=0, read_only=False):
