@@ -48,7 +48,9 @@ def test_ray_trains_the_same_weights(method, root, local_ray):
 @pytest.mark.ray
 def test_what_devices_keep_is_the_same_on_ray_also_when_actors_die(root, local_ray):
     import ray
+    from training import kit
 
+    ray.cloudpickle.register_pickle_by_value(kit)  # Actors cannot import what lies among the tests.
     experiment = assemble(short_config(root, "strategy.name=fedavg", "strategy.rounds=4"))
 
     def count(server):
