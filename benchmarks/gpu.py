@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from profl_ray.config import load_experiment
-from profl_ray.federation import DataSplit, ImageData
+from profl_ray.federation import DataSplit, Examples, image_examples
 from profl_ray.memory import Demand
 from profl_ray.models import Network, find_family, initialise
 from profl_ray.strategies import full_task
@@ -63,12 +63,12 @@ class Case:
         settings += [f"training.learning_rate={RATE}", f"training.momentum={MOMENTUM}"]
         return full_task(network, load_experiment("paper", [*settings, f"training.weight_decay={DECAY}"]))
 
-    def data(self) -> ImageData:
+    def data(self) -> Examples:
         """Return random images; a pass takes as long on them as on any."""
         generator = np.random.default_rng(0)
         images = generator.integers(0, 256, (self.num_images, 3, 32, 32), dtype=np.uint8)
         labels = np.arange(self.num_images) % 10
-        return ImageData.measured(images, labels, images[:10], labels[:10], 10, "random")
+        return image_examples(images, labels, images[:10], labels[:10], 10, "random")
 
     def resident(self) -> tuple[nn.Module, Tensor, Tensor]:
         """Return a model, and all images and labels, on the device."""

@@ -113,7 +113,7 @@ def read_mib(file: str, key: str) -> float:
 
 def made_up_data(case: Case) -> Callable[..., Any]:
     """Return a loader of random images."""
-    from profl_ray.federation import ImageData
+    from profl_ray.federation import image_examples
 
     generator = np.random.default_rng(1)
     count = max(case.num_images, 2 * case.num_devices)
@@ -121,7 +121,7 @@ def made_up_data(case: Case) -> Callable[..., Any]:
     def part(number: int) -> tuple[np.ndarray, np.ndarray]:
         return generator.integers(0, 256, (number, *case.image), np.uint8), np.arange(number) % 10
 
-    data = ImageData.measured(*part(count), *part(100), 10, "made up")
+    data = image_examples(*part(count), *part(100), 10, "made up")
     return lambda _config: data
 
 

@@ -9,19 +9,21 @@ from torch import nn
 from workload import Workload
 
 from profl_ray.config import DataConfig, ExperimentConfig, load_experiment
-from profl_ray.federation import ImageData, load_data
+from profl_ray.federation import Examples, image_examples, load_data
+from profl_ray.models import Convolutional
 from profl_ray.models.registry import FAMILIES
 from profl_ray.models.unit import Unit
 
 
 @dataclass(frozen=True)
-class FedAvgFamily:
+class FedAvgFamily(Convolutional):
     """Two convolutions with pools, FC 512; the head that every network here has is FC 10."""
 
     stages: tuple[int, ...] = (1, 1, 1)
 
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
+    def units(self, input_shape: tuple[int, ...], width: float, rate: float) -> list[Unit]:
         """Build the three units, for images of 28x28."""
+        in_channels = input_shape[0]
         return [
             Unit(*_convolution(in_channels, 32), in_channels=in_channels, out_channels=32, stride=2),
             Unit(*_convolution(32, 64), in_channels=32, out_channels=64, stride=2),
@@ -50,13 +52,13 @@ def register() -> None:
     FAMILIES["fedavg_cnn"] = FedAvgFamily()
 
 
-def load_unpadded(config: DataConfig) -> ImageData:
+def load_unpadded(config: DataConfig) -> Examples:
     """Return Fashion-MNIST at its own 28x28."""
     data = load_data(config)
     train, test = (
-        np.ascontiguousarray(images[..., 2:-2, 2:-2]) for images in (data.train_images, data.test_images)
+        np.ascontiguousarray(images[..., 2:-2, 2:-2]) for images in (data.train_inputs, data.test_inputs)
     )
-    return ImageData.measured(train, data.train_labels, test, data.test_labels, 10, "Fashion-MNIST, 28x28")
+    return image_examples(train, data.train_labels, test, data.test_labels, 10, "Fashion-MNIST, 28x28")
 
 
 def configure(workload: Workload, root: Path, **more: Any) -> ExperimentConfig:

@@ -18,13 +18,13 @@ def prepare(workload: Workload, folder: Path) -> None:
     experiment = assemble(configure(workload, folder / "runs"), load_unpadded)
     data = experiment.data
     arrays = {
-        "train_images": data.train_images,
+        "train_images": data.train_inputs,
         "train_labels": data.train_labels,
-        "test_images": data.test_images,
+        "test_images": data.test_inputs,
         "test_labels": data.test_labels,
         "shares": np.stack(list(experiment.split.indices)),
         "weights": experiment.make_strategy().plan().states[0].down,
-        "statistics": np.array([data.mean[0], data.std[0]], np.float32),
+        "statistics": np.array([data.inputs.mean[0], data.inputs.std[0]], np.float32),
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)

@@ -35,6 +35,6 @@ def data_findings(config: DataConfig, answers: Sequence[Answer]) -> list[Finding
     if findings:
         return findings
     facts = answers[0].value["data"]
-    shape = "x".join(map(str, facts["image_shape"]))
-    words = f"{config.name}, {facts['num_images']} training images of {shape}"
+    shape = "x".join(map(str, facts["input_shape"]))
+    words = f"{config.name}, {facts['num_images']} training examples of {shape}"
     return [ok("data set", f"{words}{everywhere(answers)}")]

@@ -21,9 +21,8 @@ def need_findings(
 
     `data`: what a node reports of the data set. Raises UserError for a recipe that cannot be put together.
     """
-    channels, height, width = data["image_shape"]
     try:
-        table = memory_table(config, (channels, height, width), data["num_classes"], estimate)
+        table = memory_table(config, tuple(data["input_shape"]), data["num_classes"], estimate)
     except Unaffordable as error:
         return [fail(CHECK, str(error), FIX)], 0.0
     affordable = [row for row in table.steps if row.eligible_share > 0]

@@ -183,15 +183,14 @@ def _data(section: dict[str, Any]) -> dict[str, Any]:
     from profl_ray.federation import load_data
 
     data = load_data(DataConfig(**{**section, "download": False}))
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     digest = sha256()
-    for array in arrays:
+    for array in data.arrays:
         digest.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
     return {
-        "image_shape": list(data.image_shape),
+        "input_shape": list(data.input_shape),
         "num_classes": data.num_classes,
         "num_images": len(data.train_labels),
-        "size_mib": sum(array.nbytes for array in arrays) / MIB,
+        "size_mib": sum(array.nbytes for array in data.arrays) / MIB,
         "digest": digest.hexdigest()[:12],
     }
 

@@ -2,8 +2,9 @@
 
 from profl_ray.federation.cohort import draw_cohort, eligible_devices
 from profl_ray.federation.data_sets import DATA_SETS, load_data
-from profl_ray.federation.images import ImageData, check_image_data
+from profl_ray.federation.examples import Examples, Inputs, check_examples
 from profl_ray.federation.partitioners import PARTITIONERS
+from profl_ray.federation.pixels import Pixels, image_examples
 from profl_ray.federation.quotas import MIB_PER_MB, draw_quotas, draw_uniform_mb
 from profl_ray.federation.splitting import DataSplit, split_images
 
@@ -12,12 +13,15 @@ __all__ = [
     "MIB_PER_MB",
     "PARTITIONERS",
     "DataSplit",
-    "ImageData",
-    "check_image_data",
+    "Examples",
+    "Inputs",
+    "Pixels",
+    "check_examples",
     "draw_cohort",
     "draw_quotas",
     "draw_uniform_mb",
     "eligible_devices",
+    "image_examples",
     "load_data",
     "split_images",
 ]

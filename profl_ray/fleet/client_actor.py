@@ -5,7 +5,7 @@ import os
 import numpy as np
 import ray
 
-from profl_ray.federation import DataSplit, ImageData
+from profl_ray.federation import DataSplit, Examples
 from profl_ray.training import (
     DeviceWorker,
     EvaluationSum,
@@ -23,7 +23,7 @@ StateKey = tuple[LocalTask, str, float]
 class ClientActor:
     """Arrays come as arguments of their own: Ray resolves those references, and copies nothing."""
 
-    def __init__(self, data: ImageData, split: DataSplit, settings: WorkerSettings) -> None:
+    def __init__(self, data: Examples, split: DataSplit, settings: WorkerSettings) -> None:
         self.worker = DeviceWorker(data, split, settings)
 
     def ping(self) -> int:

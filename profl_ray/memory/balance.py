@@ -1,9 +1,9 @@
 """What each unit of a network costs to train: the weights of a partition into blocks of about equal need."""
 
-import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._pytree import tree_map
 
 from profl_ray.models import Network
 
@@ -15,7 +15,7 @@ def unit_costs_bytes(network: Network, batch_size: int) -> list[float]:
     """Return, per unit, the bytes of saved activations and of trained parameters with their states."""
     costs = []
     with FakeTensorMode():
-        features = torch.empty(batch_size, *network.image_shape)
+        features = network.blank(batch_size)
         for unit in network.build_units():
             saved: dict[int, int] = {}
             kept: list[Tensor] = []  # Keeps storages alive, so that no two of them share an identity.
@@ -28,6 +28,6 @@ def unit_costs_bytes(network: Network, batch_size: int) -> list[float]:
 
             parameters_bytes = sum(p.numel() * p.element_size() for p in unit.parameters())
             with saved_tensors_hooks(note, lambda tensor: tensor):
-                features = unit(features.detach())
+                features = unit(tree_map(Tensor.detach, features))
             costs.append(float(sum(saved.values()) + GRADIENT_AND_MOMENTUM * parameters_bytes))
     return costs

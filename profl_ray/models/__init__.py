@@ -1,5 +1,7 @@
 """Networks as sequences of units, their partitions into blocks, and the sub-models that are trained."""
 
+from profl_ray.models.convolutional import Convolutional
+from profl_ray.models.family import Family, Features
 from profl_ray.models.initialise import initialise, materialise, state_tensors
 from profl_ray.models.network import Network
 from profl_ray.models.partition import balanced_partition, check_partition
@@ -10,13 +12,16 @@ from profl_ray.models.submodel import (
     SubModel,
     SubModelPlan,
     build_proxy,
-    takes_its_images,
+    takes_its_inputs,
 )
 
 __all__ = [
     "FAMILIES",
+    "Convolutional",
     "DistillationModel",
     "DistillationPlan",
+    "Family",
+    "Features",
     "Network",
     "SubModel",
     "SubModelPlan",
@@ -27,5 +32,5 @@ __all__ = [
     "initialise",
     "materialise",
     "state_tensors",
-    "takes_its_images",
+    "takes_its_inputs",
 ]

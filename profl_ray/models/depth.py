@@ -1,11 +1,11 @@
 """Shallow networks as DepthFL trains them: the first blocks, with an exit after each."""
 
 from dataclasses import dataclass
-from math import log2
 
 import torch
 from torch import Tensor, nn
 
+from profl_ray.models.family import Family, Features
 from profl_ray.models.network import Network
 
 
@@ -27,7 +27,7 @@ class DepthPlan:
 
 
 class DepthModel(nn.Module):
-    """Images [N, C, H, W] -> in training the logits of every exit, else their mean; each [N, num_classes].
+    """Inputs [N, ...] -> in training the logits of every exit, else their mean; each [N, num_classes].
 
     Blocks are `units.I`, the exit of block k is `exits.K`, the last block's `head`: units and head of the
     deepest model are the plain network.
@@ -41,13 +41,14 @@ class DepthModel(nn.Module):
         self.units = nn.ModuleDict({str(index): unit for index, unit in enumerate(units)})
         early = range(1, min(plan.num_blocks, network.num_blocks - 1) + 1)
         self.exits = nn.ModuleDict({str(block): build_exit(network, block) for block in early})
+        self.pool = network.family.pool
         if plan.num_blocks == network.num_blocks:
             num_features = network.block_shape(network.num_blocks).out_channels
             self.head = nn.Linear(num_features, network.num_classes)
 
-    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, inputs: Features) -> Tensor | tuple[Tensor, ...]:
         """Run the blocks one after another and leave at each exit."""
-        features, logits = images, []
+        features, logits = inputs, []
         for block, indices in enumerate(self.blocks, start=1):
             for index in indices:
                 for layer in self.units[str(index)].children():
@@ -55,47 +56,28 @@ class DepthModel(nn.Module):
             if str(block) in self.exits:
                 logits.append(self.exits[str(block)](features))
             else:
-                logits.append(self.head(features.mean(dim=(2, 3))))
+                logits.append(self.head(self.pool(features)))
         return tuple(logits) if self.training else torch.stack(logits).mean(dim=0)
 
 
 class Exit(nn.Sequential):
-    """Bottleneck, pool and FC: features [N, C, H, W] -> logits [N, num_classes]."""
+    """Bottleneck, pool and FC: features -> logits [N, num_classes]."""
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Run the bottleneck's layers, then pool over the image, then the FC."""
+    def __init__(self, family: Family, in_channels: int, out_channels: int, num_classes: int) -> None:
+        super().__init__(*family.bottleneck(in_channels, out_channels), nn.Linear(out_channels, num_classes))
+        self.pool = family.pool
+
+    def forward(self, features: Features) -> Tensor:
+        """Run the bottleneck's layers, then the family's pool, then the FC."""
         *bottleneck, fc = self
         for layer in bottleneck:
             features = layer(features)
-        logits: Tensor = fc(features.mean(dim=(2, 3)))
+        logits: Tensor = fc(self.pool(features))
         return logits
 
 
 def build_exit(network: Network, block: int) -> Exit:
-    """Return the exit after `block`: separable convolutions of stride 2 up to the last block's width, FC.
-
-    One for each doubling of the channels that is left, at least one (DepthFL's code: one per later block, of
-    two such pairs each: ours are lighter).
-    """
+    """Return the exit after `block`: a bottleneck up to the last block's width, and an FC."""
     channels = network.block_shape(block).out_channels
     last = network.block_shape(network.num_blocks).out_channels
-    # Rounded: of narrow networks the channels double only about.
-    num_layers = max(1, round(log2(last / channels)))
-    layers: list[nn.Module] = []
-    for index in range(num_layers):
-        out_channels = last if index == num_layers - 1 else min(last, 2 * channels)
-        layers += _separable(channels, out_channels)
-        channels = out_channels
-    return Exit(*layers, nn.Linear(channels, network.num_classes))
-
-
-def _separable(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Return a 3x3 convolution per channel with stride 2, then a 1x1 one across channels."""
-    return [
-        nn.Conv2d(in_channels, in_channels, 3, stride=2, padding=1, groups=in_channels, bias=False),
-        nn.BatchNorm2d(in_channels),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(in_channels, out_channels, 1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    ]
+    return Exit(network.family, channels, last, network.num_classes)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from profl_ray.models.family import Family
 from profl_ray.randomness import torch_stream
 
 NOT_STATE = "num_batches_tracked"
@@ -31,25 +32,36 @@ def materialise(module: nn.Module, device: torch.device) -> nn.Module:
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, seed: int, *stream: str | int) -> None:
-    """Set every weight of `module` in place.
+def initialise(module: nn.Module, seed: int, *stream: str | int, family: Family | None = None) -> None:
+    """Set every weight of `module` in place: by its family's rules, else by those that all families share.
 
-    Convolutions: Kaiming normal, fan-out (paper's code). FC: uniform within 1 / sqrt(fan-in), torch's
-    default. Batch norm: scale 1, shift 0, running mean 0 and variance 1. Biases of convolutions: 0.
+    A layer draws from a stream of its own name.
     """
     for name, layer in module.named_modules():
-        if isinstance(layer, nn.Conv2d):
-            generator = torch_stream(seed, "initialise", *stream, name)
-            fan_out = layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1] // layer.groups
-            layer.weight.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
-            if layer.bias is not None:
-                layer.bias.zero_()
-        elif isinstance(layer, nn.Linear):
-            generator = torch_stream(seed, "initialise", *stream, name)
-            bound = 1.0 / math.sqrt(layer.in_features)
-            layer.weight.uniform_(-bound, bound, generator=generator)
-            layer.bias.uniform_(-bound, bound, generator=generator)
-        elif isinstance(layer, nn.BatchNorm2d):
-            layer.reset_parameters()
-        else:
-            assert not list(layer.parameters(recurse=False)), f"no initialisation for {type(layer).__name__}"
+        if not (layer._parameters or layer._buffers):
+            continue
+        draw = torch_stream(seed, "initialise", *stream, name)
+        if family is None or not family.initialise(layer, draw):
+            _initialise_layer(layer, draw)
+
+
+def _initialise_layer(layer: nn.Module, draw: torch.Generator) -> None:
+    """Set the layer's own weights.
+
+    Convolutions: Kaiming normal, fan-out (paper's code). FC: uniform within 1 / sqrt(fan-in), torch's
+    default. Norms: scale 1, shift 0, running mean 0 and variance 1. Biases of convolutions: 0.
+    """
+    if isinstance(layer, nn.Conv2d):
+        fan_out = layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1] // layer.groups
+        layer.weight.normal_(0.0, math.sqrt(2.0 / fan_out), generator=draw)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    elif isinstance(layer, nn.Linear):
+        bound = 1.0 / math.sqrt(layer.in_features)
+        layer.weight.uniform_(-bound, bound, generator=draw)
+        if layer.bias is not None:
+            layer.bias.uniform_(-bound, bound, generator=draw)
+    elif isinstance(layer, (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)):
+        layer.reset_parameters()
+    else:
+        raise AssertionError(f"no initialisation for {type(layer).__name__}: its family must have a rule")

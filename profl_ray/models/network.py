@@ -5,8 +5,10 @@ from functools import cached_property
 from itertools import accumulate
 
 import torch
+from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
+from profl_ray.models.family import Family
 from profl_ray.models.registry import find_family
 from profl_ray.models.unit import Unit, UnitShape, joint_shape
 
@@ -17,13 +19,18 @@ class Network:
 
     name: str
     width: float
-    image_shape: tuple[int, int, int]
-    """Channels, height, width of the images."""
+    input_shape: tuple[int, ...]
+    """Of one input: (channels, height, width) of images, (length,) of tokens."""
     num_classes: int
     partition: tuple[int, ...]
     """Units per block."""
     rate: float = 1.0
     """Share of every layer's channels that this network has of the configured one (HeteroFL's r)."""
+
+    @property
+    def family(self) -> Family:
+        """The family that it is a member of."""
+        return find_family(self.name)
 
     @property
     def num_blocks(self) -> int:
@@ -37,7 +44,11 @@ class Network:
 
     def build_units(self) -> list[Unit]:
         """Build all units on torch's current default device."""
-        return find_family(self.name).units(self.image_shape[0], self.width, self.rate)
+        return self.family.units(self.input_shape, self.width, self.rate)
+
+    def blank(self, batch_size: int, device: torch.device | None = None) -> Tensor:
+        """Return a batch of what the network takes, of no content, on `device` or torch's default one."""
+        return self.family.blank(batch_size, self.input_shape, device)
 
     @cached_property
     def unit_shapes(self) -> tuple[UnitShape, ...]:

@@ -5,7 +5,7 @@ from pkgutil import iter_modules
 
 from profl_ray.errors import unknown_name
 from profl_ray.models import families
-from profl_ray.models.unit import Family
+from profl_ray.models.family import Family
 
 FAMILIES: dict[str, Family] = {}
 for _file in sorted(module.name for module in iter_modules(families.__path__)):

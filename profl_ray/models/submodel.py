@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from profl_ray.errors import UserError
+from profl_ray.models.family import Features
 from profl_ray.models.network import Network
 
 
@@ -36,7 +37,7 @@ class SubModelPlan:
 
 
 class SubModel(nn.Module):
-    """Images [N, C, H, W] -> logits [N, num_classes]."""
+    """Inputs [N, ...], whatever the family takes -> logits [N, num_classes]."""
 
     def __init__(self, plan: SubModelPlan) -> None:
         super().__init__()
@@ -46,39 +47,40 @@ class SubModel(nn.Module):
         self.units = nn.ModuleDict({str(index): unit for index, unit in enumerate(units)})
         self.proxies = nn.ModuleDict({str(block): build_proxy(network, block) for block in plan.proxies})
         last_block = max((plan.num_blocks, *plan.proxies))
+        self.pool = network.family.pool
         self.head = nn.Linear(network.block_shape(last_block).out_channels, network.num_classes)
         self.num_skipped = 0
         """Leading units that are not run: the input is their output."""
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, inputs: Features) -> Tensor:
         """Run the layers as one flat loop, which keeps no input alive longer than it is needed."""
-        features = images
+        features = inputs
         for index in range(self.num_skipped, len(self.units)):
             for layer in self.units[str(index)].children():
                 features = layer(features)
         for proxy in self.proxies.values():
             features = proxy(features)
-        return self.head(features.mean(dim=(2, 3)))
+        logits: Tensor = self.head(self.pool(features))
+        return logits
 
 
-def takes_its_images(network: Network) -> bool:
-    """Return True; raise UserError if the images are too small for the network's strides and pools."""
+def takes_its_inputs(network: Network) -> bool:
+    """Return True; raise UserError unless the network can take its inputs."""
     with torch.device("meta"):
         module = SubModelPlan(network, network.num_blocks).build()
         try:
-            module(torch.empty(2, *network.image_shape))
-        except (RuntimeError, ValueError) as error:
-            shape = "x".join(map(str, network.image_shape))
-            raise UserError(f"images of {shape} are too small for {network.name} ({error})") from error
+            module(network.blank(2))
+        except (RuntimeError, ValueError, IndexError) as error:
+            shape = "x".join(map(str, network.input_shape))
+            raise UserError(
+                f"inputs of {shape} are too small for {network.name}, or of another kind ({error})"
+            ) from error
     return True
 
 
-def build_proxy(network: Network, block: int) -> nn.Conv2d:
-    """Return the proxy of `block`: one 3x3 convolution with its channels and total stride, no bias."""
-    shape = network.block_shape(block)
-    return nn.Conv2d(
-        shape.in_channels, shape.out_channels, kernel_size=3, stride=shape.stride, padding=1, bias=False
-    )
+def build_proxy(network: Network, block: int) -> nn.Module:
+    """Return the proxy of `block`, as its family makes them."""
+    return network.family.proxy(network.block_shape(block))
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class DistillationPlan:
 
 
 class DistillationModel(nn.Module):
-    """Images [N, C, H, W] -> logits of the student and of the teacher, each [N, num_classes].
+    """Inputs [N, ...] -> logits of the student and of the teacher, each [N, num_classes].
 
     Blocks before `block` and the later proxies are shared. The teacher has an FC of its own,
     `teacher_head`, because the student's is trained when `block` is the last.
@@ -113,6 +115,7 @@ class DistillationModel(nn.Module):
         later = range(block, network.num_blocks + 1)
         self.proxies = nn.ModuleDict({str(index): build_proxy(network, index) for index in later})
         num_features = network.block_shape(network.num_blocks).out_channels
+        self.pool = network.family.pool
         self.head = nn.Linear(num_features, network.num_classes)
         self.teacher_head = nn.Linear(num_features, network.num_classes)
         self.block = block
@@ -120,9 +123,9 @@ class DistillationModel(nn.Module):
         self.num_skipped = 0
         """Leading units that are not run: the input is their output."""
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Features) -> tuple[Tensor, Tensor]:
         """Run the shared prefix once, then the teacher without gradients, then the student."""
-        features = images
+        features = inputs
         with torch.no_grad():
             for index in range(self.num_skipped, self.first_unit):
                 for layer in self.units[str(index)].children():
@@ -131,14 +134,15 @@ class DistillationModel(nn.Module):
         student = self.proxies[str(self.block)](features)
         for index in range(self.block + 1, self.block + len(self.proxies)):
             student = self.proxies[str(index)](student)
-        return self.head(student.mean(dim=(2, 3))), teacher
+        return self.head(self.pool(student)), teacher
 
-    def _teacher(self, features: Tensor) -> Tensor:
+    def _teacher(self, features: Features) -> Tensor:
         # The student needs `features` after the teacher: no layer may work in place on them, and none does,
-        # since every unit begins with a convolution.
+        # as families promise of every unit's first layer.
         for index in range(self.first_unit, len(self.units)):
             for layer in self.units[str(index)].children():
                 features = layer(features)
         for index in range(self.block + 1, self.block + len(self.proxies)):
             features = self.proxies[str(index)](features)
-        return self.teacher_head(features.mean(dim=(2, 3)))
+        logits: Tensor = self.teacher_head(self.pool(features))
+        return logits

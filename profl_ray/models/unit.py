@@ -3,32 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import nn
 
 
 class Unit(nn.Sequential):
-    """Layers [N, in_channels, H, W] -> [N, out_channels, H / stride, W / stride]."""
+    """Layers one after another: features of `in_channels` channels -> features of `out_channels`.
+
+    Of maps [N, C, H, W] height and width are divided by `stride`; where there are none it is 1.
+    """
 
     def __init__(self, *layers: nn.Module, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__(*layers)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = stride
-
-
-class Family(Protocol):
-    """A family of networks: how one of its members is built, unit by unit."""
-
-    @property
-    def stages(self) -> tuple[int, ...]:
-        """Units per block of the partition called `stages` (the paper's, where it names one)."""
-        ...
-
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
-        """Build the units for images of `in_channels` channels, all channels as `scaled` says."""
-        ...
 
 
 @dataclass(frozen=True)

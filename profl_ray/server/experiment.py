@@ -13,9 +13,9 @@ import torch
 from profl_ray.config import ExperimentConfig, FleetConfig
 from profl_ray.errors import NotHere
 from profl_ray.facts import KeptFacts
-from profl_ray.federation import DataSplit, ImageData, draw_quotas, load_data, split_images
+from profl_ray.federation import DataSplit, Examples, draw_quotas, load_data, split_images
 from profl_ray.memory import NeedEstimator, unit_costs_bytes
-from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_images
+from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_inputs
 from profl_ray.server.needs import StepNeed, check_affordable, step_needs
 from profl_ray.strategies import Strategy, StrategyContext, full_task, make_strategy
 from profl_ray.training import WorkerSettings
@@ -26,7 +26,7 @@ class Experiment:
     """A federation, a network and a strategy's context: all that is fixed before the first round."""
 
     config: ExperimentConfig
-    data: ImageData
+    data: Examples
     split: DataSplit
     quotas_mib: np.ndarray
     """float64 [num_devices]."""
@@ -36,9 +36,9 @@ class Experiment:
 
     @cached_property
     def data_sha256(self) -> str:
-        """Digest of all images and labels, wherever they lie."""
-        digest, data = sha256(), self.data
-        for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
+        """Digest of all examples, labels and groups, wherever they lie."""
+        digest = sha256()
+        for array in self.data.arrays:
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(array.data if array.flags.c_contiguous else array.tobytes())
         return digest.hexdigest()
@@ -87,13 +87,13 @@ def _check_accelerator(fleet: FleetConfig) -> None:
 
 
 def make_network(
-    config: ExperimentConfig, image_shape: tuple[int, int, int], num_classes: int, facts: KeptFacts
+    config: ExperimentConfig, input_shape: tuple[int, ...], num_classes: int, facts: KeptFacts
 ) -> Network:
     """Return the configured network; UserError for an unknown model or a partition that does not fit."""
     model = config.model
     stages = find_family(model.name).stages
-    whole = Network(model.name, model.width, image_shape, num_classes, stages)
-    facts.get(f"takes its images: {whole!r}", lambda: takes_its_images(whole), _true)
+    whole = Network(model.name, model.width, input_shape, num_classes, stages)
+    facts.get(f"takes its inputs: {whole!r}", lambda: takes_its_inputs(whole), _true)
     if not isinstance(model.partition, int):
         return replace(whole, partition=check_partition(model.partition, stages, model.name))
     by_units = replace(whole, partition=(1,) * sum(stages))
@@ -121,14 +121,14 @@ def need_estimator(storage_root: Path) -> NeedEstimator:
     return NeedEstimator(storage_root / "cache" / "needs")
 
 
-def assemble(config: ExperimentConfig, load: Callable[..., ImageData] = load_data) -> Experiment:
+def assemble(config: ExperimentConfig, load: Callable[..., Examples] = load_data) -> Experiment:
     """Build the experiment: data, split, network, needs, quotas. Raises UserError for what cannot be."""
     # The cheap mistakes first: a name or a partition, before the data set is read.
     find_family(config.model.name)
     _check_accelerator(config.fleet)
     data = load(config.data)
     estimate = need_estimator(config.storage.root)
-    network = make_network(config, data.image_shape, data.num_classes, estimate.facts)
+    network = make_network(config, data.input_shape, data.num_classes, estimate.facts)
     num_devices = config.federation.num_devices
     split = split_images(data.train_labels, data.num_classes, num_devices, config.data, config.seed)
     full_need_mib = estimate(full_task(network, config)).mib

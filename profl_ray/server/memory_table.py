@@ -34,12 +34,12 @@ class MemoryTable:
 
 def memory_table(
     config: ExperimentConfig,
-    image_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     num_classes: int,
     estimate: NeedEstimator,
 ) -> MemoryTable:
-    """Return the table for images [C, H, W]; data are not read. Raises UserError as `assemble` does."""
-    network = make_network(config, image_shape, num_classes, estimate.facts)
+    """Return the table for inputs of that shape; data are not read. Raises UserError as `assemble` does."""
+    network = make_network(config, input_shape, num_classes, estimate.facts)
     full = full_task(network, config)
     full_mib = estimate(full).mib
     quotas_mib = draw_quotas(config.federation.quotas, config.federation.num_devices, config.seed, full_mib)

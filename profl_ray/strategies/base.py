@@ -175,7 +175,7 @@ def initial_state(plan: ModelPlan, seed: int, *stream: str | int) -> State:
     with torch.device("meta"):
         module = plan.build()
     materialise(module, torch.device("cpu"))
-    initialise(module, seed, *stream)
+    initialise(module, seed, *stream, family=plan.network.family)
     return {name: tensor.detach().numpy().copy() for name, tensor in state_tensors(module).items()}
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from profl_ray.models import Features
 from profl_ray.training.procedure import BatchStep, Device, Outcome, Procedure, Task
 
 
@@ -21,7 +22,7 @@ class Calibration(Procedure):
         """Return the step: a forward pass, whose cross-entropy is for the record only."""
 
         @torch.no_grad()
-        def step(inputs: Tensor, labels: Tensor) -> Tensor:
+        def step(inputs: Features, labels: Tensor) -> Tensor:
             return functional.cross_entropy(model(inputs), labels)
 
         return step

@@ -1,4 +1,4 @@
-"""What frozen prefixes make of images, kept in files that the workers of a machine share.
+"""What frozen prefixes make of inputs, kept in files that the workers of a machine share.
 
 A store that is off, full or lost changes nothing: what is not kept is computed in the same way (`prefix`).
 """
@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from profl_ray.models import Features
 from profl_ray.provenance import machine_type, source_digest
+from profl_ray.training.batch import kept_layout
 from profl_ray.training.orders import TaskState
-from profl_ray.training.prefix import channels_last, run_units
+from profl_ray.training.prefix import run_units
 from profl_ray.training.task import LocalTask
 
 KNOWN_PREFIXES = 4
@@ -32,35 +34,37 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class FeatureStore:
-    """Files `root/BOOT/PREFIX/IMAGES.npy`, at most `limit_mib` in all; without a limit nothing is kept.
+    """Files `root/BOOT/PREFIX/INPUTS.npy`, at most `limit_mib` in all; without a limit nothing is kept.
 
     A prefix is known by its units, their weights and the processor alone: so any run that has the same first
     units shares its files, and a longer prefix is continued from a shorter one. Files are not synced: they
-    count only until the machine starts again. What cannot be read or written is computed.
+    count only until the machine starts again. What cannot be read or written is computed, and so are features
+    that are no single float32 tensor.
     """
 
-    def __init__(self, root: Path, limit_mib: float, normaliser: str) -> None:
-        """Keep files under `root`; `normaliser`: by what pixels become images, in words."""
+    def __init__(self, root: Path, limit_mib: float, inputs: str) -> None:
+        """Keep files under `root`; `inputs`: by what stored examples become inputs, in words."""
         self.root = root
         self.limit_mib = limit_mib
-        self.normaliser = normaliser
+        self.inputs = inputs
         self._folders: dict[tuple[LocalTask, str], list[Path]] = {}
 
-    def features(self, state: TaskState, model: nn.Module, pixels: np.ndarray, images: Tensor) -> Tensor:
-        """Return the output of the task's frozen prefix for images [N, C, H, W], float32 [N, C', H', W'].
+    def features(self, state: TaskState, model: nn.Module, stored: np.ndarray, inputs: Tensor) -> Features:
+        """Return the output of the task's frozen prefix for inputs [N, ...].
 
-        `pixels`: the images as they are stored, by which their features are known again.
+        `stored`: what the inputs were made of, by which their features are known again.
         """
         num_units = state.task.prefix_units
         if not self.limit_mib:
-            return run_units(model, images, 0, num_units)
-        name = f"{sha256(np.ascontiguousarray(pixels).data).hexdigest()[:32]}.npy"
-        paths = [folder / name for folder in self._folders_of(state, images.device)]
-        begun, features = 0, images
+            return run_units(model, inputs, 0, num_units)
+        name = f"{sha256(np.ascontiguousarray(stored).data).hexdigest()[:32]}.npy"
+        paths = [folder / name for folder in self._folders_of(state, inputs.device)]
+        features: Features = inputs
+        begun = 0
         for num_known in range(num_units, 0, -1):
-            kept = _read(paths[num_known - 1], len(images))
+            kept = _read(paths[num_known - 1], len(inputs))
             if kept is not None:
-                begun, features = num_known, kept.to(images.device)
+                begun, features = num_known, kept.to(inputs.device)
                 break
         if begun < num_units:
             features = run_units(model, features, begun, num_units)
@@ -75,8 +79,8 @@ class FeatureStore:
             code = source_digest("models", "training")
             network = state.task.model.network
             # Not how it is cut into blocks: its units are the same.
-            units = (network.name, network.width, network.rate, network.image_shape)
-            digest = sha256(repr((units, self.normaliser, machine_type(), card, code)).encode())
+            units = (network.name, network.width, network.rate, network.input_shape)
+            digest = sha256(repr((units, self.inputs, machine_type(), card, code)).encode())
             weights = state.task.frozen.unpack(state.frozen)
             folders = []
             for index in range(state.task.prefix_units):
@@ -90,9 +94,13 @@ class FeatureStore:
             self._folders[key] = folders
         return self._folders[key]
 
-    def _keep(self, paths: Sequence[Path], features: Tensor, base: Path | None) -> None:
+    def _keep(self, paths: Sequence[Path], features: Features, base: Path | None) -> None:
         """Write the features to the last of `paths`, if there is room; `base`: the file they come from."""
-        array = features.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        if not isinstance(features, Tensor) or features.dtype != torch.float32:
+            return
+        if features.dim() == 4:
+            features = features.permute(0, 2, 3, 1)
+        array = features.contiguous().cpu().numpy()
         try:
             paths[-1].parent.mkdir(parents=True, exist_ok=True)
             os.utime(paths[-1].parent)
@@ -135,8 +143,8 @@ class FeatureStore:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(path: Path, num_images: int) -> Tensor | None:
-    """Map the features [N, H, W, C] of a file; seen as [N, C, H, W] they lie in channels last."""
+def _read(path: Path, num_rows: int) -> Tensor | None:
+    """Map the features of a file; maps [N, H, W, C], seen as [N, C, H, W], lie in channels last."""
     try:
         np.load(path, mmap_mode="r")  # Refuses a file that is too short; "r+" would fill it up with zeros.
         # Shared, and so not counted by a device's memory cap; it is never written.
@@ -144,9 +152,10 @@ def _read(path: Path, num_images: int) -> Tensor | None:
         os.utime(path.parent)  # Used: others make room before it.
     except (OSError, ValueError, EOFError):
         return None
-    if array.ndim != 4 or array.dtype != np.float32 or len(array) != num_images:
+    if array.dtype != np.float32 or array.ndim < 2 or len(array) != num_rows:
         return None
-    return channels_last(torch.from_numpy(array).permute(0, 3, 1, 2))
+    features = torch.from_numpy(array)
+    return kept_layout(features.permute(0, 3, 1, 2) if features.dim() == 4 else features)
 
 
 def _write(path: Path, array: np.ndarray) -> None:

@@ -5,13 +5,14 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from profl_ray.models import Features
 from profl_ray.training.losses import Loss
 
 
 class Gradients(Protocol):
     """A way to a batch's gradient. Frozen and hashable, as a part of its procedure."""
 
-    def of(self, loss: Loss, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def of(self, loss: Loss, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Set `grad` of all parameters that require one; return the loss of the batch, detached."""
         ...
 
@@ -20,7 +21,7 @@ class Gradients(Protocol):
 class Backprop:
     """Backpropagation."""
 
-    def of(self, loss: Loss, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def of(self, loss: Loss, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Go forward and backward once."""
         value = loss(model, inputs, labels)
         value.backward()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from profl_ray.config import TrainingConfig
+from profl_ray.models import Features
 from profl_ray.training.gradients import Backprop, Gradients
 from profl_ray.training.losses import CrossEntropy, Loss
 from profl_ray.training.procedure import BatchStep, Device, Outcome, Procedure, Task
@@ -59,7 +60,7 @@ class LocalSGD(Procedure):
         """Make the optimizer of what requires gradients; return the step."""
         optimizer = self.optimizer.of(model)
 
-        def step(inputs: Tensor, labels: Tensor) -> Tensor:
+        def step(inputs: Features, labels: Tensor) -> Tensor:
             optimizer.zero_grad()
             loss = self.gradients.of(self.loss, model, inputs, labels)
             if self.max_gradient_norm is not None:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from profl_ray.models import Features
+
 
 class Loss(Protocol):
     """A loss of a batch. Frozen and hashable, as a part of its procedure."""
@@ -21,7 +23,7 @@ class Loss(Protocol):
         """Return the loss without what its memory need does not depend on."""
         ...
 
-    def __call__(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Return the loss, a scalar, for inputs [N, ...] and labels [N]."""
         ...
 
@@ -42,7 +44,7 @@ class SameForAll:
 class CrossEntropy(SameForAll):
     """Mean cross-entropy of the model's logits [N, classes] against the labels."""
 
-    def __call__(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Return the mean over the batch."""
         return functional.cross_entropy(model(inputs), labels)
 
@@ -54,7 +56,7 @@ class TeacherError(SameForAll):
     ProFL's distillation (arXiv 2404.13349, Map in section 4).
     """
 
-    def __call__(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Return the mean over batch and classes; labels are not used."""
         student, teacher = model(inputs)
         return functional.mse_loss(student, teacher)
@@ -74,7 +76,7 @@ class MaskedCrossEntropy(SameForAll):
         """Return the loss with the device's classes."""
         return replace(self, present=tuple(torch.unique(labels).tolist()))
 
-    def __call__(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Return the mean over the batch."""
         logits = model(inputs)
         # With all classes there too, so that a device needs what was estimated without knowing its labels.
@@ -103,7 +105,7 @@ class MutualDistillation:
         """Return the loss without its ramp."""
         return replace(self, ramp_up_rounds=1)
 
-    def __call__(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, model: nn.Module, inputs: Features, labels: Tensor) -> Tensor:
         """Return the loss of a model that returns a tuple of logits."""
         exits = model(inputs)
         loss: Tensor = sum(functional.cross_entropy(logits, labels) for logits in exits)  # type: ignore[assignment]

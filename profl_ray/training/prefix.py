@@ -1,6 +1,6 @@
-"""A frozen prefix as a function: what the first units of a sub-model make of images.
+"""A frozen prefix as a function: what the first units of a sub-model make of its inputs.
 
-While a step trains block t under the policy `eval`, blocks 1..t-1 are a fixed function of the image. It is
+While a step trains block t under the policy `eval`, blocks 1..t-1 are a fixed function of the input. It is
 computed in chunks of a fixed size and with fixed strides, so that its bits depend on neither where it
 begins nor what was kept.
 """
@@ -8,37 +8,28 @@ begins nor what was kept.
 from typing import Protocol, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from profl_ray.models import Features
+from profl_ray.training.batch import join, kept_layout, split
 
 CHUNK = 64
-"""Images per forward pass of a prefix: part of the definition, since other sizes round otherwise."""
+"""Inputs per forward pass of a prefix: part of the definition, since other sizes round otherwise."""
 
 
 @torch.no_grad()
-def run_units(model: nn.Module, features: Tensor, start: int, stop: int) -> Tensor:
+def run_units(model: nn.Module, features: Features, start: int, stop: int) -> Features:
     """Return what units start..stop-1, in evaluation mode, make of `features`, in chunks of a fixed size."""
     units = model.get_submodule("units")
     made = []
-    for chunk in features.split(CHUNK):
+    for chunk in split(features, CHUNK):
         made_of_it = chunk
         for index in range(start, stop):
-            made_of_it = channels_last(made_of_it)
+            made_of_it = kept_layout(made_of_it)
             for layer in units.get_submodule(str(index)).children():
                 made_of_it = layer(made_of_it)
         made.append(made_of_it)
-    return channels_last(torch.cat(made))
-
-
-def channels_last(features: Tensor) -> Tensor:
-    """Return features [N, C, H, W] with the strides of channels last.
-
-    Where C, or H and W, are 1, several strides mean the same, and PyTorch chooses kernels by them: what comes
-    from a file must look like what comes from a layer.
-    """
-    features = features.contiguous(memory_format=torch.channels_last)
-    _, channels, height, width = features.shape
-    strides = (channels * height * width, 1, width * channels, channels)
-    return features.as_strided(features.shape, strides, features.storage_offset())
+    return kept_layout(join(made))
 
 
 def skip_units(model: nn.Module, num_units: int) -> None:

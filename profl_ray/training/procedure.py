@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from profl_ray.models import Features
 from profl_ray.randomness import numpy_stream
-from profl_ray.training.images import crop_and_flip
+from profl_ray.training.batch import as_batch, rows
 from profl_ray.training.layout import NOTHING, Layout, State
 
-BatchStep = Callable[[Tensor, Tensor], Tensor]
+BatchStep = Callable[[Features, Tensor], Tensor]
 """One step on inputs [N, ...] and labels [N]; returns the batch's loss, detached."""
 
 
@@ -45,8 +46,8 @@ class Device:
     """What a procedure may know of the device that it works for."""
 
     number: int
-    inputs: Tensor
-    """Its examples, float32 [N, ...], or what a fixed prefix of the model makes of them."""
+    inputs: Features
+    """Its examples [N, ...], or what a fixed prefix of the model makes of them."""
     labels: Tensor
     """int64 [N]."""
     seed: int = 0
@@ -57,7 +58,8 @@ class Device:
     """Round inside the step (1, 2, ...)."""
     kept: State = field(default_factory=dict)
     """What it kept of its last round (`Outcome.kept`); empty the first time."""
-    augment: bool = False
+    augmented: Callable[[Tensor, np.random.Generator], Tensor] | None = None
+    """Makes a random variant of a batch (`Inputs.augmented`); None: batches stay as they are."""
 
     def own(self, name: str) -> np.random.Generator:
         """Return the generator of this device's stream of that name in this round."""
@@ -67,7 +69,7 @@ class Device:
         """Return the generator that all devices of the round, and the server, draw the same numbers from."""
         return shared_stream(self.seed, self.stream, name, *more)
 
-    def epoch(self, draw: np.random.Generator, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, draw: np.random.Generator, batch_size: int) -> Iterator[tuple[Features, Tensor]]:
         """Yield all examples once as batches of inputs and labels, in an order that is drawn.
 
         A last batch of a single example is left out, since batch norm needs two values; but not if it is the
@@ -78,10 +80,12 @@ class Device:
         for batch in order.split(batch_size):
             if len(batch) == 1 < min(num_examples, batch_size):
                 continue
-            inputs = self.inputs[batch]
-            if self.augment:
-                inputs = crop_and_flip(inputs, draw)
-            yield inputs.contiguous(memory_format=torch.channels_last), self.labels[batch]
+            inputs = rows(self.inputs, batch)
+            if self.augmented is not None:
+                inputs = self.augmented(inputs, draw)
+            # Under the same name: what a batch was made of is not held while it is trained on.
+            inputs = as_batch(inputs)
+            yield inputs, self.labels[batch]
 
 
 def shared_stream(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from profl_ray.models import Network, state_tensors
+from profl_ray.training.batch import as_batch
 from profl_ray.training.layout import Layout
 from profl_ray.training.procedure import Procedure
 
@@ -56,13 +57,13 @@ class LocalTask:
 
     @property
     def batch_size(self) -> int:
-        """Images per optimizer step."""
+        """Examples per optimizer step."""
         return self.procedure.batch_size
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
-        return self.model.network.image_shape
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one input: channels, height and width of an image."""
+        return self.model.network.input_shape
 
     @property
     def num_classes(self) -> int:
@@ -89,10 +90,9 @@ class LocalTask:
         train_batch = self.procedure.begin(model)
 
         def step() -> Tensor:
-            images = torch.zeros(self.batch_size, *self.image_shape, device=device)
-            images = images.contiguous(memory_format=memory_format)
+            inputs = as_batch(self.model.network.blank(self.batch_size, device), memory_format)
             labels = torch.arange(self.batch_size, device=device) % self.num_classes
-            return train_batch(images, labels)
+            return train_batch(inputs, labels)
 
         return step
 
@@ -113,7 +113,7 @@ class LocalTask:
 
     @property
     def prefix_units(self) -> int:
-        """Leading units that are a fixed function of the image while this task trains.
+        """Leading units that are a fixed function of the input while this task trains.
 
         They are frozen, and their batch norm uses its running statistics: their
         output can be kept.

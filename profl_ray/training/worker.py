@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 from profl_ray.errors import MemoryQuotaExceeded
-from profl_ray.federation import DataSplit, ImageData
+from profl_ray.federation import DataSplit, Examples
 from profl_ray.memory import Demand, is_out_of_memory, measure_step_bytes, memory_cap
+from profl_ray.models import Features
 from profl_ray.randomness import stream_seed
-from profl_ray.training.evaluate import evaluate_images
+from profl_ray.training.batch import MEMORY_FORMAT
+from profl_ray.training.evaluate import evaluate_examples
 from profl_ray.training.features import FeatureStore
-from profl_ray.training.images import Normaliser
 from profl_ray.training.layout import Layout, State
 from profl_ray.training.orders import (
     DeviceOrder,
@@ -60,9 +61,9 @@ class BadDeviceData(RuntimeError):
 
 
 class DeviceWorker:
-    """Trains devices and evaluates test images with resident models, whose weights are set in place."""
+    """Trains devices and evaluates test examples with resident models, whose weights are set in place."""
 
-    def __init__(self, data: ImageData, split: DataSplit, settings: WorkerSettings) -> None:
+    def __init__(self, data: Examples, split: DataSplit, settings: WorkerSettings) -> None:
         self.thread = ComputeThread()
         # Autograd starts its threads at the first backward pass: eight, if anything was estimated before.
         # Their stacks, 8 MiB each, would count as the first device's memory, and stop it here and not there.
@@ -77,11 +78,8 @@ class DeviceWorker:
             # The fastest kernels sum in an order that differs from call to call.
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
-        self.normaliser = Normaliser(data.mean, data.std)
         self.residents = Residents(self.device)
-        self.features = FeatureStore(
-            settings.features_root, settings.features_mib, repr((data.mean, data.std))
-        )
+        self.features = FeatureStore(settings.features_root, settings.features_mib, repr(data.inputs))
 
     def train(self, order: GroupOrder, states: list[TaskState]) -> GroupResult:
         """Train the group's devices in their order and sum what they send back."""
@@ -99,12 +97,12 @@ class DeviceWorker:
         return self.thread.run(self._measure, state)
 
     def evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
-        """Evaluate the task's model on test images start..stop-1."""
+        """Evaluate the task's model on test examples start..stop-1."""
         return self.thread.run(self._evaluate, state, start, stop, batch_size)
 
     def _measure(self, state: TaskState) -> int:
         resident = self.residents.hold(state)
-        begin = partial(state.task.begin, resident.model, self.device, torch.channels_last)
+        begin = partial(state.task.begin, resident.model, self.device, MEMORY_FORMAT)
         peak = measure_step_bytes(resident.model, begin)
         self.residents.drop(state.task)  # The steps spoilt its weights.
         return peak
@@ -114,18 +112,18 @@ class DeviceWorker:
         model.eval()
         labels = torch.from_numpy(self.data.test_labels[start:stop].copy()).to(self.device)
         try:
-            images = self._inputs(state, model, self.data.test_images[start:stop])
-            return evaluate_images(model, images, labels, batch_size)
+            inputs = self._inputs(state, model, self.data.test_inputs[start:stop])
+            return evaluate_examples(model, inputs, labels, batch_size)
         finally:
             skip_units(model, 0)
             set_training_mode(model, state.task.fixed_statistics)
 
-    def _inputs(self, state: TaskState, model: nn.Module, pixels: np.ndarray) -> torch.Tensor:
-        """Return what the model is given for images: these, or what a fixed prefix makes of them."""
-        images = self.normaliser(pixels).to(self.device)
+    def _inputs(self, state: TaskState, model: nn.Module, stored: np.ndarray) -> Features:
+        """Return what the model is given for examples: inputs, or what a fixed prefix makes of them."""
+        inputs = self.data.inputs.tensor(stored).to(self.device)
         if not state.task.prefix_units or self.settings.augment:
-            return images
-        features = self.features.features(state, model, pixels, images)
+            return inputs
+        features = self.features.features(state, model, stored, inputs)
         skip_units(model, state.task.prefix_units)
         return features
 
@@ -162,18 +160,18 @@ class DeviceWorker:
         labels = self.data.train_labels[indices]
         if not len(indices) or labels.min() < 0 or labels.max() >= self.data.num_classes:
             raise BadDeviceData(
-                f"device {mine.device} has {len(indices)} images, whose labels are not all in "
+                f"device {mine.device} has {len(indices)} examples, whose labels are not all in "
                 f"0..{self.data.num_classes - 1}"
             )
         device = Device(
             mine.device,
-            self._inputs(state, resident.model, self.data.train_images[indices]),
+            self._inputs(state, resident.model, self.data.train_inputs[indices]),
             torch.from_numpy(labels).to(self.device),
             settings.seed,
             order.stream,
             order.step_round,
             mine.kept,
-            settings.augment,
+            self.data.inputs.augmented if settings.augment else None,
         )
         return resident, device
 

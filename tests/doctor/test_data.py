@@ -10,7 +10,7 @@ ABSENT = {
 
 def test_the_same_data_everywhere():
     (finding,) = data_findings(DataConfig(), [answer("a"), answer("b")])
-    assert finding.level == "ok" and finding.what == "digits, 1438 training images of 1x8x8 on 2 nodes"
+    assert finding.level == "ok" and finding.what == "digits, 1438 training examples of 1x8x8 on 2 nodes"
 
 
 def test_absent_data_names_the_node_and_keeps_the_data_sets_own_fix():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from profl_ray.config import DataConfig, QuotaConfig
-from profl_ray.federation import ImageData, draw_quotas, load_data
+from profl_ray.federation import Examples, draw_quotas, load_data
 
 from .kit import attempt
 from .values import NASTY, damaged
@@ -68,12 +68,12 @@ def read(tmp_path_factory, area, name, files):
 
 def assert_whole(data):
     """Whatever was taken is fit to train on."""
-    assert isinstance(data, ImageData)
-    for images, labels in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
-        assert images.dtype == np.uint8 and images.shape[1:] == data.image_shape
+    assert isinstance(data, Examples)
+    for images, labels in ((data.train_inputs, data.train_labels), (data.test_inputs, data.test_labels)):
+        assert images.dtype == np.uint8 and images.shape[1:] == data.input_shape
         assert len(images) == len(labels) > 0
         assert labels.min() >= 0 and labels.max() < data.num_classes
-    assert np.isfinite(data.mean).all() and np.isfinite(data.std).all()
+    assert np.isfinite(data.inputs.mean).all() and np.isfinite(data.inputs.std).all()
 
 
 @pytest.mark.parametrize(

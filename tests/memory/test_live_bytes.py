@@ -37,7 +37,7 @@ def tracked_bytes(task: LocalTask) -> int:
         tracker.track_external(*([model] if optimizer is None else [model, optimizer]))
         with tracker:
             for _ in range(2):
-                images = torch.empty(task.batch_size, *task.image_shape)
+                images = torch.empty(task.batch_size, *task.input_shape)
                 labels = torch.zeros(task.batch_size, dtype=torch.int64)
                 if isinstance(procedure, LocalSGD) and optimizer is not None:
                     optimizer.zero_grad()

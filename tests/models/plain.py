@@ -11,9 +11,7 @@ class PlainNetwork(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.units = nn.Sequential(
-            *find_family(network.name).units(network.image_shape[0], network.width, 1.0)
-        )
+        self.units = nn.Sequential(*find_family(network.name).units(network.input_shape, network.width, 1.0))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(network.unit_shapes[-1].out_channels, network.num_classes)
 

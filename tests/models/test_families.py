@@ -69,7 +69,7 @@ def test_units_do_what_they_declare(name: str, width: float) -> None:
     plan = network(name, width)
     units = on_meta(plan.build_units)
     strides = accumulate((shape.stride for shape in plan.unit_shapes), lambda a, b: a * b)
-    features = torch.empty(2, *plan.image_shape, device="meta")
+    features = torch.empty(2, *plan.input_shape, device="meta")
     for unit, shape, stride in zip(units, plan.unit_shapes, strides, strict=True):
         features = unit(features)
         assert features.shape == (2, shape.out_channels, 32 // stride, 32 // stride)

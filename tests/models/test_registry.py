@@ -9,19 +9,20 @@ from torch import nn
 from profl_ray.config.load import load_experiment
 from profl_ray.errors import UserError
 from profl_ray.fleet.in_process import InProcessFleet
-from profl_ray.models import FAMILIES, find_family
+from profl_ray.models import FAMILIES, Convolutional, find_family
 from profl_ray.models.unit import Unit, scaled
 from profl_ray.server.experiment import assemble
 from profl_ray.server.rounds import Server
 
 
 @dataclass(frozen=True)
-class Wide:
+class Wide(Convolutional):
     """Three convolutions, the second with a stride of 4 and without batch norm, the third grouped."""
 
     stages: tuple[int, ...] = (1, 1, 1)
 
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
+    def units(self, input_shape: tuple[int, ...], width: float, rate: float) -> list[Unit]:
+        in_channels = input_shape[0]
         a, b = scaled(8, width), scaled(12, width)
         return [
             Unit(

@@ -84,7 +84,7 @@ def test_a_proxy_stands_for_its_block(name: str) -> None:
     """Same channels and same stride: any block may be replaced and the rest does not notice."""
     network = small(name)
     units = on_meta(network.build_units)
-    features = torch.empty(2, *network.image_shape, device="meta")
+    features = torch.empty(2, *network.input_shape, device="meta")
     for block in range(1, network.num_blocks + 1):
         proxy = on_meta(lambda block=block: build_proxy(network, block))
         assert isinstance(proxy, nn.Conv2d) and proxy.bias is None

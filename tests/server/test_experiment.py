@@ -21,7 +21,7 @@ UNEVEN = ("data.split.name=dirichlet", "data.split.alpha=0.01", "data.split.max_
         (["data.name=digit"], "did you mean 'digits'?"),
         (["strategy.name=prfl"], "unknown strategy 'prfl'; did you mean 'profl'?"),
         (["model.partition=[2,3]"], "model.partition=[2, 3] does not add up: cnn has 4 units"),
-        (["model.name=vgg11_bn", "model.partition=stages"], "images of 1x8x8 are too small for vgg11_bn"),
+        (["model.name=vgg11_bn", "model.partition=stages"], "inputs of 1x8x8 are too small for vgg11_bn"),
         (["model.partition=9"], "model.partition=9: the model has 4 units"),
         (["model.partition=stage"], "unknown partition 'stage'; did you mean 'stages'?"),
         ([*UNEVEN, "data.split.min_images=20"], "data.split.name=dirichlet with alpha=0.01: in 2 draws"),

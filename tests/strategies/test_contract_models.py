@@ -64,7 +64,7 @@ def test_the_largest_sub_model_answers_like_the_plain_network(case: str) -> None
             with torch.no_grad():
                 for name in names:
                     tensors[name].copy_(torch.from_numpy(weights[name]))
-                images = torch.rand(4, *network.image_shape, generator=torch.Generator().manual_seed(0))
+                images = torch.rand(4, *network.input_shape, generator=torch.Generator().manual_seed(0))
                 answer = module(images)
             answers.append(answer[-1] if isinstance(answer, tuple) else answer)
         assert torch.equal(*answers)

@@ -130,7 +130,7 @@ def test_the_evaluated_model_answers_with_the_mean_of_the_exits() -> None:
     state = trace("depthfl").server.strategy.evaluation()
     model = state.task.build().eval()
     state.task.moving.load(model.state_dict(), state.down)
-    images = torch.rand(4, *experiment.network.image_shape, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(4, *experiment.network.input_shape, generator=torch.Generator().manual_seed(0))
     answer = model(images)
     features, logits = images, []
     for block in range(1, state.task.model.num_blocks + 1):

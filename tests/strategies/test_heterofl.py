@@ -11,7 +11,6 @@ from profl_ray.models import SubModelPlan
 from profl_ray.strategies.base import initial_state
 from profl_ray.strategies.heterofl import HeteroFL
 from profl_ray.training import Calibration, MaskedCrossEntropy, State
-from profl_ray.training.images import Normaliser
 
 from .play import copied, first_choice, new_server, random_sum, same_state, tiny_experiment, trace
 
@@ -168,7 +167,7 @@ def test_statistics_are_those_of_the_complete_network_on_the_devices_images() ->
     model.load_state_dict({n: torch.from_numpy(v.copy()) for n, v in weights.items()}, strict=False)
     seen: dict[str, list[torch.Tensor]] = {}
     for device in range(6):
-        features = Normaliser(data.mean, data.std)(data.train_images[split.indices[device]])
+        features = data.inputs.tensor(data.train_inputs[split.indices[device]])
         for index, unit in model.units.items():
             for layer in unit.children():
                 if isinstance(layer, nn.BatchNorm2d):

@@ -10,7 +10,7 @@ from torch import nn
 
 from profl_ray.config import ProFLOptions
 from profl_ray.freezing import effective_movement
-from profl_ray.models import FAMILIES
+from profl_ray.models import FAMILIES, Convolutional
 from profl_ray.models.unit import Unit
 from profl_ray.server.rounds import Server
 from profl_ray.strategies import Step
@@ -224,13 +224,13 @@ def test_batch_policy_sends_the_statistics_of_frozen_blocks_too() -> None:
 
 
 @dataclass(frozen=True)
-class Convolutions:
+class Convolutions(Convolutional):
     """Units that are exactly what a proxy is: one 3x3 convolution, no bias, nothing behind it."""
 
     stages: tuple[int, ...] = (1, 1, 1)
 
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
-        units = []
+    def units(self, input_shape: tuple[int, ...], width: float, rate: float) -> list[Unit]:
+        units, in_channels = [], input_shape[0]
         for out_channels, stride in ((4, 1), (6, 2), (8, 2)):
             layer = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
             units.append(Unit(layer, in_channels=in_channels, out_channels=out_channels, stride=stride))
@@ -478,8 +478,8 @@ def test_calibration_gives_the_random_front_its_statistics() -> None:
     assert (record.stage, record.step_ended) == ("calibrate", True)
     changed = {n for n in before if not same_state(before, profl.weights, [n])}
     assert changed == {f"units.{unit}.1.running_{kind}" for unit in (0, 1, 2) for kind in ("mean", "var")}
-    images = torch.from_numpy(experiment.data.train_images[:200].astype(np.float32) / 255)
-    images = (images - experiment.data.mean[0]) / experiment.data.std[0]
+    images = torch.from_numpy(experiment.data.train_inputs[:200].astype(np.float32) / 255)
+    images = (images - experiment.data.inputs.mean[0]) / experiment.data.inputs.std[0]
     model = loaded_model(profl.plan().states[0]).eval()
     features, normalised = images, []
     with torch.no_grad():

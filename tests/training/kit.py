@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from profl_ray.federation import DataSplit, ImageData
+from profl_ray.federation import DataSplit, image_examples
 from profl_ray.memory import Demand
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
@@ -63,9 +63,9 @@ def make_data(num_train=60, num_test=37, seed=0, read_only=False):
         generator.integers(0, 256, (num_test, 1, 8, 8), dtype=np.uint8),
         np.arange(num_test) % 4,
     ]
-    data = ImageData.measured(*arrays, 4, "random")
+    data = image_examples(*arrays, 4, "random")
     if read_only:  # as they come out of Ray's object store
-        for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        for name in ("train_inputs", "train_labels", "test_inputs", "test_labels"):
             getattr(data, name).flags.writeable = False
     return data
 
@@ -85,9 +85,9 @@ def make_state(task=TASK, seed=0, version="0") -> TaskState:
     return task_state(task, initial_state(task.model, seed), version)
 
 
-def train_locally(model, task, inputs, labels, augment=False, seed=1, stream=(), step_round=1, number=0):
+def train_locally(model, task, inputs, labels, augmented=None, seed=1, stream=(), step_round=1, number=0):
     """Do the task's work as one device with these examples; return the loss that it reports."""
-    device = Device(number, inputs, labels, seed, stream, step_round, augment=augment)
+    device = Device(number, inputs, labels, seed, stream, step_round, augmented=augmented)
     return task.procedure.work(model, task, device).loss
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from profl_ray.federation import ImageData
+from profl_ray.federation import image_examples
 from profl_ray.models import DistillationPlan, Network, SubModelPlan
 from profl_ray.training.features import STALE_SECONDS, FeatureStore
 from profl_ray.training.prefix import run_units
@@ -59,7 +59,7 @@ def test_one_channel_or_one_pixel_is_no_exception(tmp_path, shape):
     )
     pixels = np.random.default_rng(0).integers(0, 256, (60, *shape), dtype=np.uint8)
     labels = np.arange(60) % 4
-    data = ImageData.measured(pixels, labels, pixels[:37], labels[:37], 4, "random")
+    data = image_examples(pixels, labels, pixels[:37], labels[:37], 4, "random")
     without = results(make_worker(data=data), make_state(task))
     store = {"features_root": tmp_path, "features_mib": 100.0, "data": data}
     assert_same(results(make_worker(**store), make_state(task)), without)
@@ -281,8 +281,8 @@ def test_mapped_features_lie_as_convolutions_like_them(tmp_path):
     worker = DeviceWorker(data, make_split(20), make_worker().settings)
     state = make_state(EVAL)
     model = worker.residents.hold(state).model
-    images = worker.normaliser(data.train_images)
-    made = store.features(state, model, data.train_images, images)
-    mapped = store.features(state, model, data.train_images, images)
+    images = data.inputs.tensor(data.train_inputs)
+    made = store.features(state, model, data.train_inputs, images)
+    mapped = store.features(state, model, data.train_inputs, images)
     assert torch.equal(made, mapped)
     assert mapped.is_contiguous(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from profl_ray.federation import Pixels
 from profl_ray.models import initialise, state_tensors
 from profl_ray.training import SGD, LocalSGD
 
@@ -23,7 +24,8 @@ def make_images(num_images=20):
 
 def train(task=TASK, num_images=20, augment=False, seed=1, stream=(0, 1, 2), model=None):
     model = model or make_model(task)
-    loss = train_locally(model, task, *make_images(num_images), augment, seed, stream[:-1], 1, stream[-1])
+    augmented = Pixels((0.5,), (0.5,)).augmented if augment else None
+    loss = train_locally(model, task, *make_images(num_images), augmented, seed, stream[:-1], 1, stream[-1])
     return loss, task.moving.collect(state_tensors(model))
 
 
@@ -90,7 +92,7 @@ def record(num_images, batch_size, epochs, losses):
     procedure = recording(epochs, batch_size, losses)
     images, labels = torch.zeros(num_images, 1, 8, 8), torch.arange(num_images)
     model = make_model()
-    return train_locally(model, replace(TASK, procedure=procedure), images, labels, False, 1, ()), procedure
+    return train_locally(model, replace(TASK, procedure=procedure), images, labels, None, 1, ()), procedure
 
 
 def test_the_loss_is_the_last_epochs_mean_over_images():

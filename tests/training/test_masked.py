@@ -83,7 +83,7 @@ def test_local_training_leaves_the_rows_of_absent_classes_alone() -> None:
     initialise(model, 0)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     labels = torch.tensor([1, 3] * 8)
-    loss = train_locally(model, TASK, make_images(16), labels, False, 1, ())
+    loss = train_locally(model, TASK, make_images(16), labels, None, 1, ())
     assert 0 < loss < 2
     weight = model.head.weight.detach()
     for values, old in ((weight, before["head.weight"]), (model.head.bias.detach(), before["head.bias"])):
@@ -95,5 +95,5 @@ def test_local_training_leaves_the_rows_of_absent_classes_alone() -> None:
 
 def test_the_task_is_the_same_for_every_device() -> None:
     """Labels are in no task: one resident model serves all, and its need is that of all classes."""
-    train_locally(TASK.build(), TASK, make_images(4), torch.tensor([1, 3, 1, 3]), False, 1, ())
+    train_locally(TASK.build(), TASK, make_images(4), torch.tensor([1, 3, 1, 3]), None, 1, ())
     assert TASK.procedure.loss == LOSS and "present=None" in TASK.memory_key

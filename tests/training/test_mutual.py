@@ -68,7 +68,7 @@ def test_the_rounds_weight_reaches_local_training() -> None:
         expected += ramp_up(step_round, 300) * mutual_divergence(exits)
         assert mutual_divergence(exits) > 1e-3
         initialise(model, 0)
-        loss = train_locally(model, TASK, images, LABELS, False, 1, (), step_round)
+        loss = train_locally(model, TASK, images, LABELS, None, 1, (), step_round)
         assert loss == pytest.approx(expected.item(), rel=1e-5)
 
 

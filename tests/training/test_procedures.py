@@ -79,7 +79,7 @@ def test_distillation_moves_the_student_towards_its_teacher_and_nothing_else():
     images, labels = make_images()
     student, teacher = model(images)
     first = functional.mse_loss(student, teacher).item()
-    loss = train_locally(model, task, images, labels, False, 1, ())
+    loss = train_locally(model, task, images, labels, None, 1, ())
     assert loss < first
     for name, value in model.named_parameters():
         assert torch.equal(value, before[name]) != name.startswith(task.trainable), name
@@ -111,7 +111,7 @@ def test_calibration_gives_plain_means_of_batch_statistics(num_images):
     before = {name: value.clone() for name, value in model.named_parameters()}
     for _ in range(2):  # what an earlier device left behind has no weight
         statistics.clear()
-        train_locally(model, task, *make_images(num_images), False, 1, ())
+        train_locally(model, task, *make_images(num_images), None, 1, ())
     assert len(statistics) == (3 if num_images == 20 else 2)
     norm = model.units["0"][1]
     means, variances = (torch.stack(values).mean(dim=0) for values in zip(*statistics, strict=True))
@@ -141,7 +141,7 @@ def test_fixed_statistics_are_used_and_do_not_move():
     )
     model = make_model(task)
     before = {name: value.clone() for name, value in state_tensors(model).items()}
-    train_locally(model, task, *make_images(), False, 1, ())
+    train_locally(model, task, *make_images(), None, 1, ())
     after = state_tensors(model)
     assert torch.equal(after["units.0.1.running_mean"], before["units.0.1.running_mean"])
     assert not torch.equal(after["units.2.1.running_mean"], before["units.2.1.running_mean"])

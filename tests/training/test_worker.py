@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from profl_ray.federation import Pixels
 from profl_ray.memory import Demand
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.training import (
@@ -138,8 +139,13 @@ def test_a_nan_update_leaves_no_trace_in_the_others():
     """Only device 1 has an image that overflows."""
     data = make_data()
     worker, honest = make_worker(data=data), make_worker(data=data)
-    broken = worker.normaliser
-    worker.normaliser = lambda images: broken(images) * (float("nan") if len(images) == 17 else 1)
+
+    @dataclass(frozen=True)
+    class Overflowing(Pixels):
+        def tensor(self, stored):
+            return super().tensor(stored) * (float("nan") if len(stored) == 17 else 1)
+
+    worker.data = replace(data, inputs=Overflowing(data.inputs.mean, data.inputs.std))
     result, expected = train(worker, 0, 1, 2), train(honest, 0, 2)
     assert [bool(report.failure) for report in result.reports] == [False, True, False]
     np.testing.assert_array_equal(result.sums[0].total, expected.sums[0].total)

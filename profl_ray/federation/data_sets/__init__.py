@@ -9,9 +9,9 @@ from profl_ray.federation.data_sets.cifar import load_cifar10, load_cifar100
 from profl_ray.federation.data_sets.digits import load_digits
 from profl_ray.federation.data_sets.fashion_mnist import load_fashion_mnist
 from profl_ray.federation.data_sets.svhn import load_svhn
-from profl_ray.federation.images import ImageData
+from profl_ray.federation.examples import Examples
 
-DATA_SETS: dict[str, Callable[[DataConfig], ImageData]] = {
+DATA_SETS: dict[str, Callable[[DataConfig], Examples]] = {
     "digits": load_digits,
     "fashion_mnist": load_fashion_mnist,
     "cifar10": load_cifar10,
@@ -22,7 +22,7 @@ DATA_SETS: dict[str, Callable[[DataConfig], ImageData]] = {
 __all__ = ["DATA_SETS", "load_data"]
 
 
-def load_data(config: DataConfig) -> ImageData:
+def load_data(config: DataConfig) -> Examples:
     """Return the data set that `config` names, with its test set cut to the first `test_images`.
 
     A data set's content never depends on the experiment's seed. Raises UserError for an unknown name, and
@@ -37,4 +37,4 @@ def load_data(config: DataConfig) -> ImageData:
     if config.test_images is None:
         return data
     kept = slice(config.test_images)
-    return replace(data, test_images=data.test_images[kept], test_labels=data.test_labels[kept])
+    return replace(data, test_inputs=data.test_inputs[kept], test_labels=data.test_labels[kept])

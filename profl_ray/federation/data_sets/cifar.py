@@ -11,7 +11,8 @@ from profl_ray.federation.data_sets.files import read_bytes
 from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.pickles import read_pickled_batch
 from profl_ray.federation.data_sets.places import locate_or_fetch
-from profl_ray.federation.images import ImageData
+from profl_ray.federation.examples import Examples
+from profl_ray.federation.pixels import image_examples
 
 _PIXELS = 3 * 32 * 32
 
@@ -41,17 +42,17 @@ _LAYOUTS = {
 }
 
 
-def load_cifar10(config: DataConfig) -> ImageData:
+def load_cifar10(config: DataConfig) -> Examples:
     """Return CIFAR-10 [N, 3, 32, 32]; raises UserError when its files are absent or damaged."""
     return _load(config, "cifar10", 10)
 
 
-def load_cifar100(config: DataConfig) -> ImageData:
+def load_cifar100(config: DataConfig) -> Examples:
     """Return CIFAR-100 [N, 3, 32, 32] with its 100 fine labels; raises UserError as `load_cifar10`."""
     return _load(config, "cifar100", 100)
 
 
-def _load(config: DataConfig, name: str, num_classes: int) -> ImageData:
+def _load(config: DataConfig, name: str, num_classes: int) -> Examples:
     folders = " or ".join(layout.folder for layout in _LAYOUTS[name])
     files, layout = locate_or_fetch(
         config,
@@ -65,7 +66,7 @@ def _load(config: DataConfig, name: str, num_classes: int) -> ImageData:
     num_train = len(layout.train)
     train = _read(files[:num_train], layout)
     test = _read(files[num_train:], layout)
-    return ImageData.measured(*train, *test, num_classes, f"data set {name} ({files[0].parent})")
+    return image_examples(*train, *test, num_classes, f"data set {name} ({files[0].parent})")
 
 
 def locate(base: Path, name: str) -> tuple[list[Path], Layout] | None:

@@ -3,14 +3,15 @@
 import numpy as np
 
 from profl_ray.config import DataConfig
-from profl_ray.federation.images import ImageData
+from profl_ray.federation.examples import Examples
+from profl_ray.federation.pixels import image_examples
 from profl_ray.randomness import numpy_stream
 
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 0  # the test images are part of the data set: the same for every experiment's seed
 
 
-def load_digits(_config: DataConfig) -> ImageData:
+def load_digits(_config: DataConfig) -> Examples:
     """Return the digits [N, 1, 8, 8], grey levels 0..16 spread to 0..255; 20 % of each class are for test.
 
     Both parts keep scikit-learn's order, in which the classes are mixed.
@@ -25,7 +26,7 @@ def load_digits(_config: DataConfig) -> ImageData:
     for label in range(10):
         members = generator.permutation(np.flatnonzero(labels == label))
         is_test[members[: round(_TEST_SHARE * len(members))]] = True
-    return ImageData.measured(
+    return image_examples(
         images[~is_test],
         labels[~is_test],
         images[is_test],

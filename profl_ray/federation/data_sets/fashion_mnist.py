@@ -8,7 +8,8 @@ from profl_ray.config import DataConfig
 from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.idx import read_idx
 from profl_ray.federation.data_sets.places import locate_or_fetch
-from profl_ray.federation.images import ImageData
+from profl_ray.federation.examples import Examples
+from profl_ray.federation.pixels import image_examples
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the files."""
@@ -24,7 +25,7 @@ _BELONGS = r"fashion(?!.*/[keq]?mnist(/|$))"
 """MNIST and its other relatives have files of the same names."""
 
 
-def load_fashion_mnist(config: DataConfig) -> ImageData:
+def load_fashion_mnist(config: DataConfig) -> Examples:
     """Return Fashion-MNIST [N, 1, 32, 32] from idx files, gzipped or plain, of any usual folder layout.
 
     Raises UserError when the files are absent or damaged.
@@ -43,7 +44,7 @@ def load_fashion_mnist(config: DataConfig) -> ImageData:
     train_images, train_labels, test_images, test_labels = (
         read_idx(path, num_dims) for path, num_dims in zip(paths, (3, 1, 3, 1), strict=True)
     )
-    return ImageData.measured(
+    return image_examples(
         _padded(train_images),
         train_labels,
         _padded(test_images),

@@ -10,18 +10,19 @@ from profl_ray.federation.data_sets.files import read_bytes
 from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.matlab import read_arrays
 from profl_ray.federation.data_sets.places import locate_or_fetch
-from profl_ray.federation.images import ImageData
+from profl_ray.federation.examples import Examples
+from profl_ray.federation.pixels import image_examples
 
 _NAMES = ("train_32x32.mat", "test_32x32.mat")
 
 
-def load_svhn(config: DataConfig) -> ImageData:
+def load_svhn(config: DataConfig) -> Examples:
     """Return SVHN [N, 3, 32, 32], digit 0 as label 0; raises UserError when files are absent or damaged."""
     paths = locate_or_fetch(
         config, locate, fetch, wanted=f"the files {' and '.join(_NAMES)}", belongs="", layouts=[_NAMES]
     )
     train, test = map(read_svhn, paths)
-    return ImageData.measured(*train, *test, 10, f"data set svhn ({paths[0].parent})")
+    return image_examples(*train, *test, 10, f"data set svhn ({paths[0].parent})")
 
 
 def locate(base: Path) -> list[Path] | None:

@@ -4,20 +4,21 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from profl_ray.models.convolutional import Convolutional
 from profl_ray.models.unit import Unit, scaled
 
 CHANNELS = (16, 32, 64, 64)
 
 
 @dataclass(frozen=True)
-class SmallCNN:
+class SmallCNN(Convolutional):
     """Four 3x3 convolutions; the second and the fourth halve the image."""
 
     stages: tuple[int, ...] = (2, 2)
 
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
+    def units(self, input_shape: tuple[int, ...], width: float, rate: float) -> list[Unit]:
         """Build the four units."""
-        units = []
+        units, in_channels = [], input_shape[0]
         for index, base in enumerate(CHANNELS):
             out_channels = scaled(base, width, rate)
             stride = 1 + index % 2

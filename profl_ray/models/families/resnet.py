@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from profl_ray.models.convolutional import Convolutional
 from profl_ray.models.residual import BasicBlock, conv3x3
 from profl_ray.models.unit import Unit, scaled
 
@@ -14,13 +15,14 @@ STAGE_CHANNELS = (64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
-class ResNet:
+class ResNet(Convolutional):
     """A ResNet of basic blocks; `stages` counts the residual blocks of each stage."""
 
     stages: tuple[int, int, int, int]
 
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
+    def units(self, input_shape: tuple[int, ...], width: float, rate: float) -> list[Unit]:
         """Build the residual blocks; each stage but the first halves the image."""
+        in_channels = input_shape[0]
         channels = scaled(STAGE_CHANNELS[0], width, rate)
         stem = [conv3x3(in_channels, channels), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
         units: list[Unit] = []

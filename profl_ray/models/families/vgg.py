@@ -8,20 +8,21 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from profl_ray.models.convolutional import Convolutional
 from profl_ray.models.unit import Unit, scaled
 
 
 @dataclass(frozen=True)
-class VGG:
+class VGG(Convolutional):
     """A VGG; `groups` are the channels of each convolution, in a list for each max-pool at the end."""
 
     groups: tuple[tuple[int, ...], ...]
     stages: tuple[int, ...]
 
-    def units(self, in_channels: int, width: float, rate: float) -> list[Unit]:
+    def units(self, input_shape: tuple[int, ...], width: float, rate: float) -> list[Unit]:
         """Build the groups."""
         units = []
-        channels = in_channels
+        channels = input_shape[0]
         for group in self.groups:
             for index, base in enumerate(group):
                 out_channels = scaled(base, width, rate)

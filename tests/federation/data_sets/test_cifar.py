@@ -38,12 +38,12 @@ def test_every_layout_is_read(tmp_path, version, inside, name, key, num_classes)
     folder = _write(tmp_path, layout, key, num_classes)
     data = load_data(DataConfig(name=name, root=folder if inside else tmp_path))
     num_train = PER_FILE * len(layout.train)
-    assert data.num_classes == num_classes and data.image_shape == (3, 32, 32)
+    assert data.num_classes == num_classes and data.input_shape == (3, 32, 32)
     assert data.train_labels.tolist() == [n % num_classes for n in range(num_train)]
     assert data.test_labels.tolist() == [n % num_classes for n in range(num_train, num_train + PER_FILE)]
     expected = (2 + np.arange(3072)).astype(np.uint8).reshape(3, 32, 32)
-    np.testing.assert_array_equal(data.train_images[2], expected)
-    assert data.train_images.flags.writeable and data.train_labels.dtype == np.int64
+    np.testing.assert_array_equal(data.train_inputs[2], expected)
+    assert data.train_inputs.flags.writeable and data.train_labels.dtype == np.int64
 
 
 @pytest.mark.parametrize("protocol", range(6))

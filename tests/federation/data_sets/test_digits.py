@@ -6,16 +6,16 @@ from profl_ray.federation import load_data
 
 def test_digits_are_whole():
     data = load_data(DataConfig())
-    assert data.image_shape == (1, 8, 8) and data.num_classes == 10
-    assert len(data.train_images) + len(data.test_images) == 1797
-    assert data.train_images.min() == 0 and data.train_images.max() == 255
-    assert 0.28 < data.mean[0] < 0.33 and 0.35 < data.std[0] < 0.40
-    assert data.train_images.flags.writeable and data.train_labels.flags.writeable
+    assert data.input_shape == (1, 8, 8) and data.num_classes == 10
+    assert len(data.train_inputs) + len(data.test_inputs) == 1797
+    assert data.train_inputs.min() == 0 and data.train_inputs.max() == 255
+    assert 0.28 < data.inputs.mean[0] < 0.33 and 0.35 < data.inputs.std[0] < 0.40
+    assert data.train_inputs.flags.writeable and data.train_labels.flags.writeable
 
 
 def test_the_split_is_stratified_disjoint_and_fixed():
     data, again = load_data(DataConfig()), load_data(DataConfig())
-    assert (data.test_images == again.test_images).all()
+    assert (data.test_inputs == again.test_inputs).all()
     train, test = np.bincount(data.train_labels), np.bincount(data.test_labels)
     assert (np.abs(test / (train + test) - 0.2) < 0.01).all()
     # The first test images, which `test_images` would keep, are of mixed classes.

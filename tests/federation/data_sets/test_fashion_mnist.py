@@ -28,16 +28,16 @@ def _write(folder, zipped):
 def test_every_layout_is_read_and_padded(tmp_path, zipped, below):
     _write(tmp_path / below, zipped)
     data = load_data(DataConfig(name="fashion_mnist", root=tmp_path))
-    assert data.train_images.shape == (20, 1, 32, 32) and data.test_images.shape == (5, 1, 32, 32)
-    assert (data.train_images[:, :, 2:-2, 2:-2] > 0).all()
-    assert np.count_nonzero(data.train_images) == 20 * 28 * 28
+    assert data.train_inputs.shape == (20, 1, 32, 32) and data.test_inputs.shape == (5, 1, 32, 32)
+    assert (data.train_inputs[:, :, 2:-2, 2:-2] > 0).all()
+    assert np.count_nonzero(data.train_inputs) == 20 * 28 * 28
     assert data.test_labels.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_environment_names_a_folder_of_data_sets(tmp_path, monkeypatch):
     _write(tmp_path / "fashion_mnist", zipped=True)
     monkeypatch.setenv("PROFL_RAY_DATA", str(tmp_path))
-    assert len(load_data(DataConfig(name="fashion_mnist")).train_images) == 20
+    assert len(load_data(DataConfig(name="fashion_mnist")).train_inputs) == 20
 
 
 def test_an_absent_folder_is_named(tmp_path):
@@ -53,7 +53,7 @@ def test_an_absent_folder_is_named(tmp_path):
 def test_a_labels_file_too_short_is_named(tmp_path):
     _write(tmp_path, zipped=False)
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 4) + bytes(4))
-    with pytest.raises(UserError, match="5 test images need as many int64 labels") as caught:
+    with pytest.raises(UserError, match="5 test examples need as many int64 labels") as caught:
         load_data(DataConfig(name="fashion_mnist", root=tmp_path))
     assert str(tmp_path) in str(caught.value)
 
@@ -62,7 +62,7 @@ def test_a_labels_file_too_short_is_named(tmp_path):
 def test_the_debian_package(monkeypatch):
     monkeypatch.delenv("PROFL_RAY_DATA", raising=False)
     data = load_data(DataConfig(name="fashion_mnist", test_images=100))
-    assert data.train_images.shape == (60000, 1, 32, 32) and len(data.test_images) == 100
+    assert data.train_inputs.shape == (60000, 1, 32, 32) and len(data.test_inputs) == 100
     assert np.bincount(data.train_labels).tolist() == [6000] * 10
     # The known mean of the unpadded images, spread over the padded area.
-    assert data.mean[0] == pytest.approx(0.2860 * 28**2 / 32**2, abs=1e-4)
+    assert data.inputs.mean[0] == pytest.approx(0.2860 * 28**2 / 32**2, abs=1e-4)

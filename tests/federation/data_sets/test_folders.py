@@ -57,7 +57,7 @@ def refused(name, root):
 def test_idx_files_under_their_other_names(tmp_path, pattern):
     folder = tmp_path / "fashion"
     mnist(folder, pattern, gzip.compress if pattern.endswith(".gz") else bytes)
-    assert len(load_data(DataConfig(name="fashion_mnist", root=folder)).train_images) == 20
+    assert len(load_data(DataConfig(name="fashion_mnist", root=folder)).train_inputs) == 20
 
 
 @pytest.mark.parametrize("below", ["fashion-mnist", "data/FashionMNIST/raw", "FASHION/files"])
@@ -65,20 +65,20 @@ def test_fashion_mnist_below_the_folder_and_never_a_relative_of_it(tmp_path, bel
     mnist(tmp_path / "MNIST" / "raw", "{part}-{kind}-idx{dims}-ubyte")
     assert "(it holds MNIST)" in refused("fashion_mnist", tmp_path)
     mnist(tmp_path / below, "{part}-{kind}-idx{dims}-ubyte")
-    assert len(load_data(DataConfig(name="fashion_mnist", root=tmp_path)).train_images) == 20
+    assert len(load_data(DataConfig(name="fashion_mnist", root=tmp_path)).train_inputs) == 20
 
 
 @pytest.mark.parametrize("below", ["cifar10/cifar-10-batches-py", "a/b/c", "Cifar-10-Batches-Py"])
 def test_cifar_below_the_folder(tmp_path, below):
     cifar(tmp_path / below)
-    assert len(load_data(DataConfig(name="cifar10", root=tmp_path)).train_images) == 100
+    assert len(load_data(DataConfig(name="cifar10", root=tmp_path)).train_inputs) == 100
 
 
 def test_cifar100_is_taken_from_folders_of_its_name_alone(tmp_path):
     cifar(tmp_path / "data" / "other", ("train", "test"))
     assert "not found" in refused("cifar100", tmp_path / "data")
     cifar(tmp_path / "data" / "deep" / "cifar-100-python", ("train", "test"))
-    assert len(load_data(DataConfig(name="cifar100", root=tmp_path / "data")).train_images) == 20
+    assert len(load_data(DataConfig(name="cifar100", root=tmp_path / "data")).train_inputs) == 20
 
 
 def test_svhn_in_other_letters_and_below_the_folder(tmp_path):
@@ -86,7 +86,7 @@ def test_svhn_in_other_letters_and_below_the_folder(tmp_path):
     images = np.ascontiguousarray(PIXELS.reshape(-1, 3, 32, 32).transpose(2, 3, 1, 0))
     for name in ("Train_32x32.mat", "test_32X32.MAT"):
         savemat(tmp_path / "SVHN" / name, {"X": images, "y": LABELS[:, None] + 1}, appendmat=False)
-    assert len(load_data(DataConfig(name="svhn", root=tmp_path)).train_images) == 20
+    assert len(load_data(DataConfig(name="svhn", root=tmp_path)).train_inputs) == 20
 
 
 def test_of_several_copies_one_must_be_named(tmp_path):

@@ -15,8 +15,8 @@ def test_images_are_turned_and_ten_is_zero(tmp_path):
     for name in ("train_32x32.mat", "test_32x32.mat"):
         savemat(tmp_path / name, {"X": IMAGES, "y": LABELS})
     data = load_data(DataConfig(name="svhn", root=tmp_path))
-    assert data.image_shape == (3, 32, 32)
-    np.testing.assert_array_equal(data.train_images[4, 2], IMAGES[:, :, 2, 4])
+    assert data.input_shape == (3, 32, 32)
+    np.testing.assert_array_equal(data.train_inputs[4, 2], IMAGES[:, :, 2, 4])
     assert data.train_labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
 
 

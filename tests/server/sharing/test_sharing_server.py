@@ -130,9 +130,9 @@ def test_what_never_matters_shares_everything(root, tmp_path, change):
 def test_other_data_share_nothing(root, tmp_path):
     experiment = make_experiment(root)
     play(shared_server(experiment, tmp_path))
-    images = experiment.data.train_images.copy()
+    images = experiment.data.train_inputs.copy()
     images[0, 0, 0, 0] += 1
-    changed = replace(experiment, data=replace(experiment.data, train_images=images))
+    changed = replace(experiment, data=replace(experiment.data, train_inputs=images))
     server = shared_server(changed, tmp_path)
     play(server, 2)
     assert server.rounds_shared == 0
