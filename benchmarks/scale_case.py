@@ -220,7 +220,7 @@ def measure(case: Case) -> dict[str, Any]:
     load = made_up_data(case)
     assemble = experiments.assemble
     driving.assemble = lambda config: assemble(config, load)
-    watch.wrap(experiments, "split_images", "split")
+    watch.wrap(experiments, "split_examples", "split")
     watch.wrap(experiments.Experiment, "split_as_json", "split_as_json")
     watch.wrap(driving, "build_fleet", "fleet")
     watch.wrap(driving, "prepare_store", "mlflow")

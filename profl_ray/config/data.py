@@ -1,4 +1,4 @@
-"""What is learnt: the data set and how its training images are split over the devices."""
+"""What is learnt: the data set and how its training examples are split over the devices."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,10 +9,11 @@ from profl_ray.config.base import Count, Section
 
 
 class SplitConfig(Section):
-    """How the training images are dealt to the devices."""
+    """How the training examples are dealt to the devices."""
 
-    name: Literal["iid", "dirichlet", "shards"] = "iid"
-    """iid: equal random shares; dirichlet: per class over devices; shards: label-sorted pieces."""
+    name: Literal["iid", "dirichlet", "shards", "natural"] = "iid"
+    """iid: equal random shares; dirichlet: per class over devices; shards: label-sorted pieces; natural: who
+    the examples come from, where the data set says it (a writer, a user), is a device."""
     alpha: PositiveFloat = 0.5
     """dirichlet: concentration of the per-class distribution over devices; smaller is more skewed."""
     shards_per_device: Count = 2
@@ -21,6 +22,8 @@ class SplitConfig(Section):
     """Fewest images that a device may hold."""
     max_tries: int = Field(100, ge=1, le=10_000)
     """dirichlet: draws to try until every device holds `min_images`."""
+    own_test: float = Field(0.0, ge=0, lt=1)
+    """Share of its examples that each device tests on and never trains on, for personal accuracies."""
 
 
 class DataConfig(Section):
@@ -38,4 +41,7 @@ class DataConfig(Section):
     """Use only this many training images per device (on average); default: all images of the data set."""
     test_images: Count | None = None
     """Evaluate on the first so many test images; default: all."""
+    validation: float = Field(0.0, ge=0, lt=1)
+    """Share of the training examples that no device gets, for choosing settings: accuracies are measured on
+    it, and on the test examples only where a step ends."""
     split: SplitConfig = SplitConfig()

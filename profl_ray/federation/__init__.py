@@ -2,11 +2,12 @@
 
 from profl_ray.federation.cohort import draw_cohort, eligible_devices
 from profl_ray.federation.data_sets import DATA_SETS, load_data
+from profl_ray.federation.data_split import DataSplit
 from profl_ray.federation.examples import Examples, Inputs, check_examples
 from profl_ray.federation.partitioners import PARTITIONERS
 from profl_ray.federation.pixels import Pixels, image_examples
 from profl_ray.federation.quotas import MIB_PER_MB, draw_quotas, draw_uniform_mb
-from profl_ray.federation.splitting import DataSplit, split_images
+from profl_ray.federation.splitting import split_examples
 
 __all__ = [
     "DATA_SETS",
@@ -23,5 +24,5 @@ __all__ = [
     "eligible_devices",
     "image_examples",
     "load_data",
-    "split_images",
+    "split_examples",
 ]

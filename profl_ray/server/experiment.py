@@ -13,7 +13,7 @@ import torch
 from profl_ray.config import ExperimentConfig, FleetConfig
 from profl_ray.errors import NotHere
 from profl_ray.facts import KeptFacts
-from profl_ray.federation import DataSplit, Examples, draw_quotas, load_data, split_images
+from profl_ray.federation import DataSplit, Examples, draw_quotas, load_data, split_examples
 from profl_ray.memory import NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_inputs
 from profl_ray.server.needs import StepNeed, check_affordable, step_needs
@@ -130,7 +130,9 @@ def assemble(config: ExperimentConfig, load: Callable[..., Examples] = load_data
     estimate = need_estimator(config.storage.root)
     network = make_network(config, data.input_shape, data.num_classes, estimate.facts)
     num_devices = config.federation.num_devices
-    split = split_images(data.train_labels, data.num_classes, num_devices, config.data, config.seed)
+    split = split_examples(
+        data.train_labels, data.num_classes, num_devices, config.data, config.seed, data.train_groups
+    )
     full_need_mib = estimate(full_task(network, config)).mib
     quotas_mib = draw_quotas(config.federation.quotas, num_devices, config.seed, full_need_mib)
     return Experiment(config, data, split, quotas_mib, network, full_need_mib, estimate)

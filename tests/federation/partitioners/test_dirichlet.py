@@ -5,14 +5,15 @@ from hypothesis import strategies as st
 
 from profl_ray.config import SplitConfig
 from profl_ray.errors import UserError
-from profl_ray.federation.partitioners.dirichlet import _deal, _draw_cuts, partition_dirichlet
+from profl_ray.federation.partitioners.deal import Deal
+from profl_ray.federation.partitioners.dirichlet import _dealt, _draw_cuts, partition_dirichlet
 
 LABELS = np.tile(np.arange(10), 500)
 
 
 def _histogram(alpha, seed=0, num_devices=10):
     config = SplitConfig(name="dirichlet", alpha=alpha)
-    shares = partition_dirichlet(LABELS, 10, num_devices, config, seed)
+    shares = partition_dirichlet(Deal(LABELS, 10, num_devices, seed), config)
     return np.stack([np.bincount(LABELS[share], minlength=10) for share in shares])
 
 
@@ -27,7 +28,7 @@ def test_rounding_neither_loses_nor_duplicates(class_sizes, num_devices, alpha, 
     labels = generator.permutation(np.repeat(np.arange(len(class_sizes)), class_sizes))
     cuts = np.stack([_draw_cuts(size, num_devices, alpha, generator) for size in class_sizes])
     assert (np.diff(cuts, axis=1) >= 0).all()
-    shares = _deal(labels, cuts, generator)
+    shares = _dealt(labels, cuts, generator)
     assert len(shares) == num_devices
     assert sorted(np.concatenate(shares).tolist()) == list(range(len(labels)))
 
@@ -47,7 +48,7 @@ def test_a_large_alpha_is_nearly_even_and_a_small_one_skewed():
 def test_out_of_tries_says_what_was_reached():
     config = SplitConfig(name="dirichlet", alpha=0.01, min_images=400, max_tries=3)
     with pytest.raises(UserError) as caught:
-        partition_dirichlet(LABELS, 10, 12, config, 0)
+        partition_dirichlet(Deal(LABELS, 10, 12, 0), config)
     message = str(caught.value)
     assert "dirichlet with alpha=0.01: in 3 draws the smallest of 12 shares never had more than" in message
     assert "min_images=400: raise data.split.alpha" in message and "\n" not in message
