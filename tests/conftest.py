@@ -19,7 +19,9 @@ for number, handler in (
 # Ray reads its token once in the life of a process; heads that tests start are given the same one.
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-import profl_ray.fleet  # noqa: E402, F401  First: it sets what Ray reads from the environment when it is imported.
+from profl_ray.cluster.environment import prepare_environment  # noqa: E402
+
+prepare_environment()  # Before a test imports Ray.
 
 # The same examples everywhere, at any speed: a test that passes here passes there. New examples are looked
 # for with `pytest --hypothesis-profile=explore`.

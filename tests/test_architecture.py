@@ -1,6 +1,7 @@
 """The arrows of docs/architecture.md: each room imports only from rooms further down."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,27 @@ ROOMS = [
     "profl_ray.errors",
     "profl_ray.signals",
 ]
-RAY_ROOMS = {f"profl_ray.{room}" for room in ("launch", "tuning", "run", "fleet", "cluster")}
+RAY_ROOMS = [f"profl_ray.{room}" for room in ("launch", "tuning", "run", "fleet", "cluster")]
+RAY_MODULES = {
+    *(f"profl_ray.fleet.{name}" for name in ("client_actor", "crew", "ray_fleet")),
+    "profl_ray.run.driver_actor",
+    *(
+        f"profl_ray.tuning.{name}"
+        for name in ("generators", "halving", "rungs", "search", "trial", "tuner", "view")
+    ),
+}
+"""They import Ray as they are imported, so they are only imported when the environment is right."""
 SOURCES = sorted(
     path
     for folder in ("profl_ray", "analysis", "tune_spaces")
     for path in (ROOT / folder).rglob("*.py")
     if path.name != "__main__.py"
 )
+
+
+def module_of(path: Path) -> str:
+    """Return the name of the module in a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def room_of(module: str) -> str | None:
@@ -49,8 +64,18 @@ def room_of(module: str) -> str | None:
 
 def imports_of(path: Path) -> set[str]:
     """Return the modules that a file imports, inside functions and for type checking too."""
+    return modules_in(ast.walk(ast.parse(path.read_text())), path)
+
+
+def imports_on_import(path: Path) -> set[str]:
+    """Return the modules that a file imports when it is imported itself."""
+    return modules_in(ast.parse(path.read_text()).body, path)
+
+
+def modules_in(nodes: Iterable[ast.AST], path: Path) -> set[str]:
+    """Return the modules that these statements import."""
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -61,33 +86,22 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_down(path):
-    room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    room = room_of(module_of(path))
     for module in imports_of(path):
         other = room_of(module)
         if room is not None and other is not None and other != room:
             assert ROOMS.index(other) > ROOMS.index(room), f"{room} imports {module}, which lies above it"
         package = module.partition(".")[0]
         if package == "ray":
-            assert room in (
-                "profl_ray.tuning",
-                "profl_ray.run",
-                "profl_ray.fleet",
-                "profl_ray.cluster",
-                "profl_ray.launch",
-            ), f"{room} imports ray"
+            assert room in RAY_ROOMS, f"{room} imports ray"
         if package == "mlflow":
             assert room == "profl_ray.tracking", f"{room} imports mlflow"
 
 
-def test_rooms_that_import_ray_make_the_environment_right_first():
-    for path in SOURCES:
-        room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
-        if room is not None and "ray" in {module.partition(".")[0] for module in imports_of(path)}:
-            text = (ROOT / room.replace(".", "/") / "__init__.py").read_text()
-            before, called, _ = text.partition("\nprepare_environment()")
-            assert called, f"{room} imports ray, and does not prepare the environment"
-            imports = [line for line in before.splitlines() if line.startswith(("import ", "from "))]
-            assert imports == ["from profl_ray.cluster.environment import prepare_environment"], room
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_ray_comes_with_the_modules_that_are_made_for_it_and_no_others(path):
+    brings = {m for m in imports_on_import(path) if m.partition(".")[0] == "ray" or m in RAY_MODULES}
+    assert bool(brings) == (module_of(path) in RAY_MODULES), f"import {brings} inside functions"
 
 
 def test_files_stay_small():

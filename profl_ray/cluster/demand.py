@@ -8,9 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import ray
-from ray.exceptions import RayError
-
 from profl_ray.cluster.own_job import held_by_own_job
 from profl_ray.cluster.placing import UNITS, Bundle, units
 from profl_ray.cluster.refusal import amounts
@@ -24,6 +21,8 @@ DRIVER, CLIENT = "DriverActor", "ClientActor"
 
 def run_shortage(config: ExperimentConfig) -> str:
     """Return, in a line, what the run's actors wait for; empty if for nothing, or if Ray does not say."""
+    from ray.exceptions import RayError
+
     if (worker := _worker()) is None:
         return ""
     driver, *clients = run_bundles(config)
@@ -43,11 +42,15 @@ def run_shortage(config: ExperimentConfig) -> str:
 
 def trial_shortage() -> str:
     """Return, in a line, what a sweep's trials wait for; empty if one can begin, or none is asked for."""
+    import ray
+    from ray.exceptions import RayError
+    from ray.util import placement_group_table
+
     if (worker := _worker()) is None:
         return ""
     job = ray.get_runtime_context().get_job_id()
     try:
-        groups = ray.util.placement_group_table()
+        groups = placement_group_table()
         state = _cluster_state(worker)
     except RayError:
         return ""
@@ -74,6 +77,7 @@ def _cluster_state(worker: Any) -> Any:
 
 def _pending_actors() -> Counter[str]:
     """Return how many actors of our job are not there yet, by the names of their classes."""
+    import ray
     from ray._private import state
 
     job = ray.JobID(bytes.fromhex(ray.get_runtime_context().get_job_id()))

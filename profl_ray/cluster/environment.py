@@ -1,8 +1,8 @@
 """The environment of a process, made right once: before Ray is imported, before anything changes the folder.
 
-Ray reads its variables when it is first imported and its token when it first needs one, wherever that
-happens; so nothing of it is set at the place of use. `prepare_environment` is the one door: a command calls
-it first, and every room that imports Ray calls it when it is imported itself.
+Ray reads some variables when it is first imported, others when it needs them; MLflow and PyTorch do, too.
+Importing our modules sets none of them: whoever starts something calls `prepare_environment`. That is the
+command, `ray_session`, and each of our processes on a cluster as it begins its work.
 """
 
 import os
@@ -12,10 +12,20 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
-DEFAULTS = {
+WORKER_DEFAULTS = {
     # PyTorch: one thread per worker.
     "OMP_NUM_THREADS": "1",
+    # PyTorch's profiler reports to standard error that it found no GPU.
+    "KINETO_LOG_LEVEL": "99",
+}
+MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # MLflow's own 120 s and 7 retries would hold up a round for many minutes when a server is away; the
+    # writer keeps what it could not send and tries again, so a call may give up early.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
 RAY_DEFAULTS = {
     # Its native handler answers SIGTERM with a stack and an abort; ours ends in order (`signals`).
@@ -29,6 +39,15 @@ RAY_DEFAULTS = {
     # The client actors are the work of this machine: the lowest priority would starve them.
     "RAY_worker_niceness": "0",
 }
+LOOPBACK_DEFAULTS = {
+    # Without this, Ray replaces the loopback address by an outer one.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+"""For a Ray of our own, which only this machine can reach."""
+READ_ON_IMPORT = ("RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_DISABLE_FAILURE_SIGNAL_HANDLER")
+"""What Ray reads as it is imported, and never again."""
+JOB_DEFAULTS = {"PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
+"""For a process whose output is a job's log."""
 PATHS = (
     "PROFL_RAY_DATA",
     "RAY_AUTH_TOKEN_PATH",
@@ -60,7 +79,6 @@ ELSEWHERE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 TOKEN_FILE = Path("~/.ray/auth_token")
 """Where Ray looks for a token that neither RAY_AUTH_TOKEN nor RAY_AUTH_TOKEN_PATH gives."""
 
-
 _own_token = secrets.token_hex(32)
 
 
@@ -72,27 +90,45 @@ def on_cluster() -> bool:
 def prepare_environment() -> None:
     """Set what Ray, MLflow and PyTorch read from the environment; what the user has set stays.
 
-    Where Ray was imported before, what it has read then is left alone. Safe to call again.
+    Where Ray was imported before, what it has read then is left alone: `missed_by_ray` says what that is.
+    Safe to call again.
     """
-    for name, value in DEFAULTS.items():
+    for name, value in (WORKER_DEFAULTS | MLFLOW_DEFAULTS).items():
         os.environ.setdefault(name, value)
     _make_paths_absolute(os.environ)
     keep_loopback_off_proxies(os.environ)
-    if "ray" in sys.modules:
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
         return
-    for name, value in RAY_DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    if token_is_given():
-        # Ray sends a token only when it is told to.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-    elif not on_cluster():
-        # Set here, a token stays in this process and its children. Left to Ray, it would be written into a
-        # file at home, which changes every later head.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ["RAY_AUTH_TOKEN"] = _own_token
-    if not on_cluster():
-        # Without this, Ray replaces the loopback address by an outer one.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    token = _token_for_ray()
+    for name, value in _variables_for_ray().items():
+        if ray is None or name not in READ_ON_IMPORT:
+            os.environ.setdefault(name, value)
+    if token and (ray is None or "RAY_AUTH_MODE" in os.environ):
+        os.environ["RAY_AUTH_TOKEN"] = token
+
+
+def missed_by_ray() -> list[str]:
+    """Return the variables that Ray should have found as it was imported, and did not."""
+    if "ray" not in sys.modules:
+        return []
+    wanted = _variables_for_ray()
+    return [name for name in READ_ON_IMPORT if name in wanted and name not in os.environ]
+
+
+def _variables_for_ray() -> dict[str, str]:
+    # Ray sends a token only when it is told to.
+    token = {"RAY_AUTH_MODE": "token"} if token_is_given() or _token_for_ray() else {}
+    return RAY_DEFAULTS | token | ({} if on_cluster() else LOOPBACK_DEFAULTS)
+
+
+def _token_for_ray() -> str:
+    """Return the token of a Ray of our own; empty where the user has one, or where we are on a cluster.
+
+    Set here, it stays in this process and its children. Left to Ray, it would be written into a file at home,
+    which changes every later head.
+    """
+    return "" if token_is_given() or on_cluster() else _own_token
 
 
 def token_is_given() -> bool:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
-
-import ray
-from ray import cloudpickle
-from ray.exceptions import RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from typing import TYPE_CHECKING, Any
 
 from profl_ray.cluster.own_job import held_by_own_job
 from profl_ray.cluster.ray_session import ray_session
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.exceptions import RayError
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,9 @@ def ask_every_node(
     `order` with the node's own `name` is the argument. The question is sent by value: a node may have another
     version of `module`, or none. It takes no CPU, so that it is answered while others work.
     """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     nodes = [node for node in ray.nodes() if node["Alive"]]
     home, held = held_by_own_job()
     with _by_value(module):
@@ -73,7 +75,10 @@ def this_machine() -> str:
     return socket.gethostname()
 
 
-def _gather(asked: dict[ray.ObjectRef, _Asked], seconds: float) -> list[Answer]:
+def _gather(asked: "dict[ObjectRef, _Asked]", seconds: float) -> list[Answer]:
+    import ray
+    from ray.exceptions import RayError
+
     answers, waiting, deadline = [], dict(asked), time.monotonic() + seconds
     while waiting:
         ready, _ = ray.wait([*waiting], num_returns=1, timeout=max(0.0, deadline - time.monotonic()))
@@ -93,7 +98,9 @@ def _gather(asked: dict[ray.ObjectRef, _Asked], seconds: float) -> list[Answer]:
     return answers
 
 
-def _why(error: RayError) -> str:
+def _why(error: "RayError") -> str:
+    from ray.exceptions import RayTaskError
+
     cause = error.cause if isinstance(error, RayTaskError) else error
     text = " ".join(str(cause).split())
     return f"{type(cause).__name__}: {text[:200]}"
@@ -110,6 +117,8 @@ def _names(nodes: list[dict[str, Any]]) -> list[str]:
 
 @contextmanager
 def _by_value(module: ModuleType) -> Iterator[None]:
+    from ray import cloudpickle
+
     cloudpickle.register_pickle_by_value(module)
     try:
         yield

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from profl_ray.cluster.environment import on_cluster, short_temporary, token_words
+from profl_ray.cluster.environment import (
+    missed_by_ray,
+    on_cluster,
+    prepare_environment,
+    short_temporary,
+    token_words,
+)
 from profl_ray.errors import UserError
 from profl_ray.signals import children_apart, handlers_kept
 
@@ -33,13 +39,20 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     """Connect to the cluster of the job that we run in, else start Ray on this machine for the while.
 
     A local Ray listens on loopback and asks for a token that no one else knows. Raises NoRay, within seconds,
-    for a cluster that is not there, refuses us or is of another version, and for a Ray that does not start.
+    for a cluster that is not there, refuses us or is of another version, for a Ray that does not start, and
+    for one that was imported before its environment was right.
     """
+    prepare_environment()
     import ray
 
     if ray.is_initialized():
         yield
         return
+    if missed := missed_by_ray():
+        raise NoRay(
+            f"Ray was imported before {', '.join(missed)} could be set, which it reads only then",
+            "call profl_ray.cluster.environment.prepare_environment() before anything imports ray",
+        )
     try:
         with handlers_kept():
             if on_cluster():

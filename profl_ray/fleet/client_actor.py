@@ -5,6 +5,7 @@ import os
 import numpy as np
 import ray
 
+from profl_ray.cluster.environment import prepare_environment
 from profl_ray.federation import DataSplit, Examples
 from profl_ray.training import (
     DeviceWorker,
@@ -24,6 +25,7 @@ class ClientActor:
     """Arrays come as arguments of their own: Ray resolves those references, and copies nothing."""
 
     def __init__(self, data: Examples, split: DataSplit, settings: WorkerSettings) -> None:
+        prepare_environment()
         self.worker = DeviceWorker(data, split, settings)
 
     def ping(self) -> int:

@@ -3,7 +3,3 @@
 Only `jobs` and `upload` know Ray, through its job client; all else starts the command lines of Ray and MLflow
 as child processes, and sees to it that every process it starts is gone when it is done.
 """
-
-from profl_ray.cluster.environment import prepare_environment
-
-prepare_environment()  # Before any module of this room imports Ray, which reads it then.

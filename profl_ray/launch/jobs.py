@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
-from profl_ray.cluster.environment import obeying_arguments, token_words
+from profl_ray.cluster.environment import obeying_arguments, prepare_environment, token_words
 from profl_ray.errors import UserError
 from profl_ray.launch.request import JobRequest
 from profl_ray.launch.rest import ENDED
@@ -29,6 +29,7 @@ class Jobs:
     """The jobs of the cluster at `address` (its dashboard, http://host:8265)."""
 
     def __init__(self, address: str) -> None:
+        prepare_environment()
         from ray.job_submission import JobSubmissionClient
 
         self.address = address

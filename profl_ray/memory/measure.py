@@ -5,15 +5,11 @@ their running sum is the memory that tensors held. Measuring costs about a quart
 once per step and batch shape, not on every device: the same shapes take the same memory.
 """
 
-import os
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.autograd.profiler import profile
-
-# Kineto reports to standard error that it found no GPU; read when the profiler is first used.
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 
 def measure_step_bytes(model: nn.Module, begin: Callable[[], Callable[[], object]]) -> int:

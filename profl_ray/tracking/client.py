@@ -1,4 +1,4 @@
-"""The one door to MLflow: imports it late, without telemetry and without its chatter."""
+"""The one door to MLflow: imports it late and without its chatter."""
 
 import logging
 import os
@@ -9,23 +9,12 @@ from typing import Any
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 
-_DEFAULTS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # MLflow's own 120 s and 7 retries would hold up a round for many minutes when a server is away; the
-    # writer keeps what it could not send and tries again, so a call may give up early.
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-}
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"}
 _SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql")
 
 
 def open_client(uri: str) -> Any:
-    """Return an MlflowClient for `uri`. Settings that the user made in the environment are kept."""
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    """Return an MlflowClient for `uri`."""
     from mlflow import MlflowClient
 
     # Set after the import, which configures the loggers itself; creating a schema logs some 60 INFO lines.

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import tune
 
+from profl_ray.cluster.environment import prepare_environment
 from profl_ray.errors import NoRoom, NotHere, NothingLearnt, UserError
 from profl_ray.run.driver import Driver, check_runnable
 from profl_ray.server.record import RoundRecord
@@ -40,6 +41,7 @@ class ProFLTrial(tune.Trainable):
         Tune may begin a trial in two processes, a new one and one that has become free, and plays it in one.
         """
         assert context is not None
+        prepare_environment()
         self.context = context
         self.driver: Driver | None = None
         self.settings = decode(config)

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHOW = "import profl_ray.{room}, json, os; print(json.dumps(dict(os.environ)))"
+SHOW = """
+import json, os
+from profl_ray.cluster.environment import prepare_environment
+prepare_environment()
+print(json.dumps(dict(os.environ)))
+"""
+IMPORT_ALL = """
+import importlib, json, os, sys
+before = dict(os.environ)
+for module in json.loads(sys.argv[1]):
+    importlib.import_module(module)
+print(json.dumps([sorted(set(os.environ.items()) ^ set(before.items())), "ray" in sys.modules]))
+"""
 
 
 @pytest.fixture
@@ -21,10 +33,10 @@ def home(tmp_path):
 def prepared(home):
     """Return the environment that a process with only these variables gives itself."""
 
-    def prepare(room="launch", **variables):
+    def prepare(**variables):
         environment = {"HOME": str(home), "PYTHONPATH": str(ROOT), **variables}
         done = subprocess.run(
-            [sys.executable, "-c", SHOW.format(room=room)],
+            [sys.executable, "-c", SHOW],
             env=environment,
             cwd=home,
             capture_output=True,
@@ -91,10 +103,60 @@ def test_this_machine_is_asked_without_a_proxy(prepared):
     assert prepared(no_proxy="*")["no_proxy"] == "*"
 
 
-def test_the_room_that_trains_goes_through_the_same_door(prepared):
-    assert prepared(room="fleet", RAY_AUTH_TOKEN="secret")["RAY_AUTH_MODE"] == "token"
+@pytest.fixture
+def imported(home):
+    """Import modules in a fresh process; return what changes in its environment, and whether Ray came."""
+
+    def load(modules, **variables):
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORT_ALL, json.dumps(modules)],
+            env={"HOME": str(home), "PYTHONPATH": str(ROOT), "PROFL_RAY_DATA": "data", **variables},
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    return load
 
 
-def test_it_stands_before_ray_is_imported(prepared):
-    words = "import sys, profl_ray.launch; assert 'ray' not in sys.modules"
-    subprocess.run([sys.executable, "-c", words], cwd=ROOT, check=True)
+def test_importing_a_module_changes_nothing_and_brings_no_ray(imported):
+    from tests.test_architecture import RAY_MODULES, SOURCES, module_of
+
+    modules = [module for module in map(module_of, SOURCES) if module not in RAY_MODULES]
+    assert len(modules) > 200
+    assert imported(modules, RAY_AUTH_TOKEN="secret") == [[], False]
+
+
+def test_importing_what_is_made_for_ray_changes_nothing_either(imported):
+    from tests.test_architecture import RAY_MODULES
+
+    changed, has_ray = imported(sorted(RAY_MODULES))
+    assert has_ray and [name for name, _ in changed if name != "RAY_CLIENT_MODE"] == []  # That one is Ray's.
+
+
+LATE = """
+import os, ray
+from profl_ray.cluster.environment import missed_by_ray, prepare_environment
+prepare_environment()
+print(*missed_by_ray(), "RAY_AUTH_TOKEN" in os.environ, os.environ["RAY_USAGE_STATS_ENABLED"])
+from profl_ray.cluster.ray_session import NoRay, ray_session
+try:
+    with ray_session(num_cpus=1):
+        print("up")
+except NoRay as error:
+    print(error)
+"""
+
+
+def test_a_ray_that_was_imported_too_early_is_found_and_said(home):
+    environment = {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], env=environment, cwd=home, capture_output=True, text=True, check=True
+    )
+    missed, refused = done.stdout.splitlines()
+    names = ["RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"]
+    assert missed == " ".join([*names, "False", "0"])
+    assert refused.startswith(f"Ray was imported before {', '.join(names)} could be set")
+    assert "fix: call profl_ray.cluster.environment.prepare_environment() before" in refused

@@ -13,7 +13,7 @@ def start(local_ray, tmp_path):
     """Return a function that starts a driver actor; it is ended after the test."""
     import ray
 
-    from profl_ray.run.ray_driver import start_driver
+    from profl_ray.run.driver_actor import start_driver
 
     actors = []
 
