@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from profl_ray.sizes import MIB
 from profl_ray.tracking.data import SweepData, TrialData
 
-MIB = 2**20
 LATE = 3
 METHOD = "method"
 """The setting of a comparison that names itself."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from profl_ray.server.record import RoundRecord
+from profl_ray.sizes import MIB
 
-MIB = 2**20
 HEADINGS = (
     "step",
     "rounds",

@@ -17,7 +17,6 @@ from typing import Any
 HERE = Path(__file__).parent
 Row = dict[str, Any]
 LIMIT_SECONDS = 300
-MIB = 2**20
 
 MODELS = (("cnn", 1.0), ("resnet18", 0.25), ("resnet18", 0.5), ("resnet18", 1.0), ("resnet34", 1.0))
 WHOLE = {"strategy": "fedavg", "image": [3, 8, 8], "num_images": 20_000}

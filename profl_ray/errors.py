@@ -23,6 +23,15 @@ class NoRoom(UserError):
     """What the nodes of today can never hold; others, or more of them, may."""
 
 
+class NoRay(UserError):
+    """Ray cannot be reached, or not be started."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what} (fix: {fix})")
+        self.what = what
+        self.fix = fix
+
+
 class NothingLearnt(UserError):
     """A setting with which a step merged no update; it would again."""
 

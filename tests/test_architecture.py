@@ -28,11 +28,13 @@ ROOMS = [
     "profl_ray.models",
     "profl_ray.config",
     "profl_ray.facts",
+    "profl_ray.names",
     "profl_ray.secrecy",
     "profl_ray.randomness",
     "profl_ray.provenance",
     "profl_ray.errors",
     "profl_ray.signals",
+    "profl_ray.sizes",
 ]
 RAY_ROOMS = [f"profl_ray.{room}" for room in ("launch", "tuning", "run", "fleet", "cluster")]
 RAY_MODULES = {

@@ -21,7 +21,7 @@ def demo(
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of the local Ray; default: all.")] = None,
 ) -> None:
     """Start a local Ray head, submit a sweep to it as a job, show the results, and stop Ray again."""
-    from profl_ray.cluster.resources import this_machine
+    from profl_ray.cluster.nodes import this_machine
     from profl_ray.config.addresses import default_address
     from profl_ray.launch.demo import run_demo
     from profl_ray.tracking import prepare_store, resolve_uri

@@ -31,8 +31,8 @@ def run(
     from profl_ray.cli.console import RunView
     from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
+    from profl_ray.names import kept_name, new_name
     from profl_ray.run.driver import RunIdentity
-    from profl_ray.secrecy import kept_name, new_name
     from profl_ray.server.run_folder import RunFolder
     from profl_ray.tracking import resolve_uri
 

@@ -79,12 +79,13 @@ def submit(
 
 
 def _follow(jobs: "Jobs", job: str, stop_on_interrupt: bool) -> int:
+    from profl_ray.launch.output import JobOutput
     from profl_ray.signals import interruptible, uninterrupted
 
-    output = _Output()
+    output = JobOutput()
     try:
         with interruptible():
-            code = jobs.follow(job, output.write)
+            code = jobs.follow(job, output.write, _say)
         output.end()
     except KeyboardInterrupt:
         if stop_on_interrupt:
@@ -128,32 +129,6 @@ def _check_arguments(command: Sequence[str]) -> None:
             f"submit {name}: {error.format_message().rstrip('.')} (options of submit itself come before the "
             "command)"
         ) from error
-
-
-class _Output:
-    """Shows a job's output line by line as it comes, without what Ray says about the job."""
-
-    def __init__(self) -> None:
-        from profl_ray.launch.clutter import ClutterFilter
-
-        self._clutter = ClutterFilter()
-        self._begun = ""
-
-    def write(self, text: str) -> None:
-        """Take a piece of the output; a line that it leaves open waits for its end."""
-        *lines, self._begun = (self._begun + text).split("\n")
-        for line in lines:
-            self._show(f"{line}\n")
-
-    def end(self) -> None:
-        """Show what was left open."""
-        self._show(self._begun)
-
-    def _show(self, line: str) -> None:
-        shown = self._clutter(line)
-        if shown:
-            sys.stdout.write(shown)
-            sys.stdout.flush()
 
 
 def _say(text: str) -> None:

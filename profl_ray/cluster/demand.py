@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from profl_ray.cluster.own_job import held_by_own_job
+from profl_ray.cluster.nodes import held_by_own_job
 from profl_ray.cluster.placing import UNITS, Bundle, units
 from profl_ray.cluster.refusal import amounts
 from profl_ray.cluster.resources import run_bundles

@@ -46,8 +46,8 @@ LOOPBACK_DEFAULTS = {
 """For a Ray of our own, which only this machine can reach."""
 READ_ON_IMPORT = ("RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_DISABLE_FAILURE_SIGNAL_HANDLER")
 """What Ray reads as it is imported, and never again."""
-JOB_DEFAULTS = {"PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
-"""For a process whose output is a job's log."""
+JOB_DEFAULTS = WORKER_DEFAULTS | {"PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
+"""For a job: its output is a log, and its environment is also that of all workers that it starts."""
 PATHS = (
     "PROFL_RAY_DATA",
     "RAY_AUTH_TOKEN_PATH",
@@ -71,8 +71,6 @@ PATHS = (
     "SSL_CERT_FILE",
 )
 """Variables that name a file or a folder; trials and jobs work in folders of their own."""
-LONGEST_TMPDIR_BYTES = 107 - len("/pymp-12345678/listener-12345678")
-"""Ray's dashboard lets Python make sockets there, whose paths may have 107 bytes."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ELSEWHERE = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 """Variables that Ray obeys before an address that it is given."""
@@ -157,12 +155,6 @@ def keep_loopback_off_proxies(environment: MutableMapping[str, str]) -> None:
     if "*" not in there:
         there += [host for host in LOOPBACK if host not in there]
     environment["no_proxy"] = environment["NO_PROXY"] = ",".join(there)
-
-
-def short_temporary(environment: MutableMapping[str, str], short: str = "/tmp") -> None:
-    """Put `short` in the place of a TMPDIR that is too long for sockets, as cluster schedulers make them."""
-    if len(os.fsencode(environment.get("TMPDIR", ""))) > LONGEST_TMPDIR_BYTES:
-        environment["TMPDIR"] = short
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from profl_ray.cluster.own_job import held_by_own_job
+from profl_ray.cluster.nodes import held_by_own_job, this_machine
 from profl_ray.cluster.ray_session import ray_session
 
 if TYPE_CHECKING:
@@ -70,9 +70,11 @@ def ask_every_node(
     return sorted(answers, key=lambda answer: answer.name)
 
 
-def this_machine() -> str:
-    """Return the name under which a machine without a cluster goes."""
-    return socket.gethostname()
+def ask_this_machine(question: Callable[[dict[str, Any]], Any], order: Mapping[str, Any]) -> list[Answer]:
+    """Return this machine's answer, named after it; no Ray is started."""
+    name = socket.gethostname()
+    value = question({**order, "name": name})
+    return [Answer(name, this_machine().resources, value, arrived=time.time())]
 
 
 def _gather(asked: "dict[ObjectRef, _Asked]", seconds: float) -> list[Answer]:

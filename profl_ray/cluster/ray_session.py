@@ -4,34 +4,21 @@ import logging
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from profl_ray.cluster.environment import (
     missed_by_ray,
     on_cluster,
     prepare_environment,
-    short_temporary,
     token_words,
 )
-from profl_ray.errors import UserError
+from profl_ray.cluster.temporary import ray_folder, short_temporary
+from profl_ray.errors import NoRay
 from profl_ray.signals import children_apart, handlers_kept
 
-LONGEST_TEMPORARY_BYTES = 107 - len("/session_2026-11-27_20-04-19_022424_4194304/sockets/plasma_store")
-"""How long the path of Ray's folder may be: it puts sockets below it, whose paths may have 107 bytes."""
 KNOCK_SECONDS = 10.0
 """How long a cluster may take to answer; Ray itself would try for many minutes."""
-
-
-class NoRay(UserError):
-    """Ray cannot be reached, or not be started."""
-
-    def __init__(self, what: str, fix: str) -> None:
-        super().__init__(f"{what} (fix: {fix})")
-        self.what = what
-        self.fix = fix
 
 
 @contextmanager
@@ -63,25 +50,6 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     finally:
         with handlers_kept():
             ray.shutdown()
-
-
-def ray_folder() -> Path:
-    """Return the folder in which a Ray of our own keeps its sockets and logs; NoRay if its path is too long.
-
-    It is Ray's own, `ray` below RAY_TMPDIR or TMPDIR, but below /tmp where TMPDIR is too long for sockets, as
-    those are that cluster schedulers make.
-    """
-    named = os.environ.get("RAY_TMPDIR")
-    folder = Path(named or tempfile.gettempdir()) / "ray"
-    if len(os.fsencode(folder)) <= LONGEST_TEMPORARY_BYTES:
-        return folder
-    if named:
-        raise NoRay(
-            f"RAY_TMPDIR={named} is too long for Ray's sockets (allowed: "
-            f"{LONGEST_TEMPORARY_BYTES - len('/ray')} bytes)",
-            "RAY_TMPDIR=/tmp",
-        )
-    return Path("/tmp/ray")
 
 
 def _start(num_cpus: int | None) -> None:

@@ -5,7 +5,6 @@ One check for all that ask: `run`, `sweep`, `compare`, `demo`, `doctor`.
 
 from collections.abc import Sequence
 
-from profl_ray.cluster.own_job import held_by_own_job
 from profl_ray.cluster.placing import UNITS, Node, Trial, most_clients, rooms, units
 from profl_ray.cluster.refusal import refusal
 from profl_ray.config import ExperimentConfig
@@ -22,23 +21,6 @@ def run_bundles(config: ExperimentConfig) -> list[dict[str, float]]:
     num_actors = config.federation.num_devices if fleet.actor_per_device else fleet.num_actors
     driver = {"CPU": fleet.driver_cpus} if fleet.driver_cpus else {}
     return [driver] + [each] * num_actors
-
-
-def alive_nodes() -> list[Node]:
-    """Return the nodes of the cluster that this process is connected to."""
-    import ray
-
-    home, held = held_by_own_job()
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    return [Node(node["Resources"], held if node["NodeID"] == home else {}) for node in alive]
-
-
-def this_machine(num_cpus: int | None = None) -> Node:
-    """Return what a Ray that is started here offers; `num_cpus`: what it is told to, None: what it finds."""
-    from ray._private.resource_and_label_spec import ResourceAndLabelSpec
-
-    found = ResourceAndLabelSpec(num_cpus=num_cpus).resolve(is_head=True, node_ip_address="127.0.0.1")
-    return Node({"CPU": float(found.num_cpus or 0), "GPU": float(found.num_gpus or 0)})
 
 
 def check_trial(config: ExperimentConfig, nodes: Sequence[Node]) -> None:

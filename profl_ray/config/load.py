@@ -24,7 +24,8 @@ from profl_ray.config.schema import config_schema, get
 from profl_ray.config.words import guessed
 from profl_ray.config.yaml_tree import as_text, dump, mapping, read_text, show
 from profl_ray.errors import UserError, unknown_name
-from profl_ray.secrecy import fitting_name, masked
+from profl_ray.names import fitting_name
+from profl_ray.secrecy import masked
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 """Folder of the named recipes, NAME.yaml."""

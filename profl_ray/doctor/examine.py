@@ -1,15 +1,12 @@
 """The whole examination: ask the nodes, then look at their answers, group by group."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from profl_ray.cluster import resources
 from profl_ray.cluster.environment import on_cluster
-from profl_ray.cluster.probe import Answer, ask_cluster, this_machine
-from profl_ray.cluster.ray_session import NoRay
+from profl_ray.cluster.probe import Answer, ask_cluster, ask_this_machine
 from profl_ray.config import ExperimentConfig
 from profl_ray.doctor import probe
 from profl_ray.doctor.data import data_findings
@@ -17,13 +14,12 @@ from profl_ray.doctor.findings import Finding, fail
 from profl_ray.doctor.needs import need_findings
 from profl_ray.doctor.nodes import error_of, node_findings
 from profl_ray.doctor.resources import gpu_findings, memory_findings, nodes_of, placement_findings
-from profl_ray.doctor.starting import starting_findings
+from profl_ray.doctor.starting import starting_findings, upload_findings
 from profl_ray.doctor.storage import storage_findings, trial_files, unusable
 from profl_ray.doctor.system import system_findings
 from profl_ray.doctor.tracking import tracking_findings
-from profl_ray.doctor.upload import upload_findings
 from profl_ray.doctor.versions import code_findings, machine_findings, version_findings
-from profl_ray.errors import unknown_name
+from profl_ray.errors import NoRay, unknown_name
 from profl_ray.federation.data_sets import DATA_SETS
 from profl_ray.memory import NeedEstimator
 from profl_ray.models import find_family
@@ -82,8 +78,7 @@ def ask(order: dict[str, Any], seconds: float) -> list[Answer]:
     """Return the answers of all nodes of our cluster; without one, this machine's, with no Ray started."""
     if on_cluster():
         return ask_cluster(probe, probe.look, order, seconds)
-    value = probe.look({**order, "name": this_machine()})
-    return [Answer(this_machine(), resources.this_machine().resources, value, arrived=time.time())]
+    return ask_this_machine(probe.look, order)
 
 
 def _findings(

@@ -17,8 +17,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from profl_ray.sizes import MIB
+
 PACKAGES = ("ray", "torch", "numpy", "mlflow")
-MIB = 2**20
 CAP_SECONDS = 60.0
 SHARED_SECONDS = 5.0
 """How long a file may take to be seen on another node: NFS keeps names in mind for a while."""

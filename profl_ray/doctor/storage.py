@@ -14,6 +14,7 @@ from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of
 from profl_ray.doctor.probe import SHARED_SECONDS
+from profl_ray.sizes import MIB
 
 CHECK = "storage"
 LITTLE_MIB = 2048.0
@@ -119,7 +120,7 @@ def place_findings(root: Path) -> list[Finding]:
 
 def space_finding(root: Path) -> Finding:
     """Look at the free space."""
-    free_mib = shutil.disk_usage(root).free / 2**20
+    free_mib = shutil.disk_usage(root).free / MIB
     words = f"{free_mib / 1024:.1f} GiB free at {root}"
     fix = f"df -h {root}; free some, or storage.root=/FOLDER with more"
     if free_mib < TOO_LITTLE_MIB:

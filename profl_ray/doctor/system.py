@@ -6,6 +6,7 @@ from typing import Any
 from profl_ray.cluster.probe import Answer
 from profl_ray.doctor.findings import Finding, fail, ok, warn
 from profl_ray.doctor.nodes import error_of, everywhere, named
+from profl_ray.sizes import MIB
 
 SKEW_WARN_SECONDS = 2.0
 SKEW_FAIL_SECONDS = 30.0
@@ -114,9 +115,7 @@ def limit_findings(answers: Sequence[Answer]) -> list[Finding]:
     if unseen:
         least = min(unseen.values())
         what = f"limit {least:.0f} MiB on {named(unseen)}, which Ray does not see"
-        fix = (
-            f"ray start --memory={int(0.6 * least) * 2**20} --object-store-memory={int(0.2 * least) * 2**20}"
-        )
+        fix = f"ray start --memory={int(0.6 * least) * MIB} --object-store-memory={int(0.2 * least) * MIB}"
         findings.append(warn("memory limit", what, fix))
     if findings:
         return findings

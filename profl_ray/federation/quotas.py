@@ -12,8 +12,9 @@ from profl_ray.config.yaml_tree import read_text, show
 from profl_ray.errors import NotHere, UserError, unknown_name
 from profl_ray.federation.rounding import apportion
 from profl_ray.randomness import numpy_stream, stream_seed
+from profl_ray.sizes import MIB
 
-MIB_PER_MB = 1e6 / 2**20
+MIB_PER_MB = 1e6 / MIB
 """MiB (2^20 bytes) in one MB (10^6 bytes)."""
 
 

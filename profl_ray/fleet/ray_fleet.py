@@ -12,15 +12,17 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 
-from profl_ray.cluster.resources import alive_nodes, check_cluster
+from profl_ray.cluster.nodes import alive_nodes
+from profl_ray.cluster.resources import check_cluster
 from profl_ray.errors import UserError
 from profl_ray.fleet.client_actor import RemoteClientActor, StateKey
 from profl_ray.fleet.crew import Call, Crew
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
+from profl_ray.sizes import MIB
 from profl_ray.training import EvaluationSum, GroupOrder, GroupResult, Layout, TaskState
 
-KEPT_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+KEPT_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 * MIB), "MALLOC_TRIM_THRESHOLD_": str(64 * MIB)}
 """For the C library: keep a batch's freed tensors for the next, from the first device on. Given back to the
 system and taken anew, they cost page faults in every batch. These are the most that the library comes to by
 itself; more would weaken the cap (docs/memory.md)."""

@@ -1,25 +1,15 @@
 """The demo: a Ray head, one sweep as a job, the head taken down again."""
 
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import profl_ray
+from profl_ray.cluster.environment import JOB_DEFAULTS
 from profl_ray.launch.head import LocalHead
-from profl_ray.launch.submit import submit_job
+from profl_ray.launch.request import JobRequest
+from profl_ray.launch.submit import run_job
 from profl_ray.signals import interruptible
-
-JOB_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "PYTHONUNBUFFERED": "1",
-    "COLUMNS": "120",
-}
-"""What the job gets besides the head's environment."""
 
 
 class Clock:
@@ -37,9 +27,11 @@ def run_demo(space: str, overrides: list[str], storage_root: Path, num_cpus: int
     """Sweep `space` on a local Ray head; return 0, 1 (the job failed) or 130 (interrupted)."""
     root = storage_root.expanduser().resolve()
     # Our storage root comes last: the demo looks for the report there.
-    argv = [sys.executable, "-m", "profl_ray", "sweep", space, *overrides, f"storage.root={root}"]
+    request = JobRequest(
+        ("sweep", space, *overrides, f"storage.root={root}"), dict(JOB_DEFAULTS), source_folder()
+    )
     clock, began = Clock(), time.time()
-    code = run_on_local_head(argv, num_cpus, clock, what=f"sweep {space}, results in {root}")
+    code = run_on_local_head(request, num_cpus, clock, what=f"sweep {space}, results in {root}")
     if code == 0:
         report = newest_report(root, began)
         if report is not None:
@@ -48,14 +40,14 @@ def run_demo(space: str, overrides: list[str], storage_root: Path, num_cpus: int
     return code
 
 
-def run_on_local_head(argv: list[str], num_cpus: int | None, clock: Clock, what: str) -> int:
-    """Run `argv` as the one job of a head that lives only as long as the job."""
+def run_on_local_head(request: JobRequest, num_cpus: int | None, clock: Clock, what: str) -> int:
+    """Run the one job of a head that lives only as long as the job."""
     try:
         with interruptible():
             clock.say("starting a local Ray head (about 10 s)")
             with LocalHead(num_cpus) as head:
                 clock.say(f"Ray is up at {head.address}; submitting: {what}")
-                code = submit_job(head, argv, JOB_ENVIRONMENT, source_folder())
+                code = run_job(head, request)
                 clock.say(f"job {'succeeded' if code == 0 else 'FAILED'}; stopping Ray")
             clock.say("Ray is stopped")
             return 0 if code == 0 else 1

@@ -9,12 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from profl_ray.cluster.environment import ELSEWHERE, keep_loopback_off_proxies, short_temporary
+from profl_ray.cluster.environment import (
+    ELSEWHERE,
+    LOOPBACK_DEFAULTS,
+    RAY_DEFAULTS,
+    keep_loopback_off_proxies,
+)
+from profl_ray.cluster.temporary import short_temporary
 from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.guard import Guard
+from profl_ray.launch.jobs import Jobs
 from profl_ray.launch.ports import free_ports, require_free
-from profl_ray.launch.rest import JobServer
 from profl_ray.launch.scratch import Scratch
 from profl_ray.signals import uninterrupted
 
@@ -32,6 +38,8 @@ _PORT_FLAGS = (
 )
 _FOREIGN = (*ELSEWHERE, "RAY_JOB_HEADERS", "RAY_AUTH_TOKEN_PATH", "RAY_NAMESPACE", "RAY_REDIS_ADDRESS")
 """Variables of the user's shell that would lead us to another cluster."""
+_PATIENCE_SECONDS = 5.0
+"""How long a job's follower waits for a head that does not answer any more: it is on this machine."""
 _MODULES = {"ray": "ray.scripts.scripts", "mlflow": "mlflow"}
 
 
@@ -89,7 +97,6 @@ class LocalHead:
         self._timeout_seconds = timeout_seconds
         self._token = token or secrets.token_hex(32)
         self.address = f"http://{LOOPBACK}:{ports[0]}"
-        self.server = JobServer(self.address, self._token)
 
     def __enter__(self) -> Self:
         self._scratch = Scratch()
@@ -125,17 +132,15 @@ class LocalHead:
         short_temporary(environment, str(self._scratch.path))
         return {
             **environment,
-            # Otherwise Ray turns 127.0.0.1 into the machine's outer address.
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            **RAY_DEFAULTS,
+            **LOOPBACK_DEFAULTS,
             # Otherwise SIGTERM waits up to 30 s for running work.
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_worker_niceness": "0",
         }
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + self._timeout_seconds
-        while not self.server.is_up():
+        while not self._is_up():
             if self._child.poll() is not None:
                 raise UserError(
                     f"the Ray head ended early (exit code {self._child.returncode}): {self._tail()}"
@@ -143,6 +148,14 @@ class LocalHead:
             if time.monotonic() > deadline:
                 raise UserError(f"the Ray head is not up after {self._timeout_seconds:.0f} s: {self._tail()}")
             time.sleep(0.2)
+
+    def _is_up(self) -> bool:
+        """Whether the job server answers and its node has joined: earlier, a job finds no agent."""
+        try:
+            self.jobs = Jobs(self.address, self._token, _PATIENCE_SECONDS)
+            return bool(self.jobs.nodes())
+        except UserError:  # Not yet; if never, the log says why.
+            return False
 
     def _tail(self, lines: int = 5) -> str:
         """Return the end of the head's log in one line."""

@@ -10,10 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 from profl_ray.cluster.environment import obeying_arguments, prepare_environment, token_words
+from profl_ray.cluster.waiting import Waiting
 from profl_ray.errors import UserError
 from profl_ray.launch.request import JobRequest
-from profl_ray.launch.rest import ENDED
 
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+"""A job's last states."""
 FAILED, STOPPED = 1, 130
 """Exit codes of a job whose own is unknown, and of one that was stopped."""
 PATIENCE_SECONDS = 60.0
@@ -21,18 +23,27 @@ PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 1.0
 
 
+ROOM = "resources"
+"""In what Ray says of a job that has not started: it may be waiting for them."""
+
+
 class ClusterAway(UserError):
     """No job server answers at the cluster's address."""
 
 
 class Jobs:
-    """The jobs of the cluster at `address` (its dashboard, http://host:8265)."""
+    """The jobs of the cluster at `address` (its dashboard, http://host:8265): the one client that we have."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self, address: str, token: str | None = None, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Connect; `token`: of a cluster of our own; None: where Ray looks for one."""
         prepare_environment()
         from ray.job_submission import JobSubmissionClient
 
         self.address = address
+        self._headers = {"Authorization": f"Bearer {token}"} if token is not None else None
+        self._patience_seconds = patience_seconds
         # What Ray's client says of an upload, and of connections that end, is not for users.
         for name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -42,7 +53,7 @@ class Jobs:
                 "not to Ray's own port)"
             )
         with self._answers():
-            self._client = JobSubmissionClient(address)
+            self._client = JobSubmissionClient(address, headers=self._headers)
 
     def submit(self, request: JobRequest) -> str:
         """Send the job and return its id."""
@@ -72,10 +83,7 @@ class Jobs:
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return the nodes that are alive: `node_id`, `address`, `is_head`, `resources`."""
-        from ray.util.state import list_nodes
-
-        with self._answers():
-            found = list_nodes(self.address, detail=True, timeout=10, raise_on_missing_output=False)
+        found = self._listed("NODES")
         return [
             {
                 "node_id": node.node_id,
@@ -89,17 +97,7 @@ class Jobs:
 
     def actors(self) -> list[dict[str, Any]]:
         """Return the actors that are alive: `node_id`, `class_name`, `resources` that each has reserved."""
-        from ray.util.state import list_actors
-
-        with self._answers():
-            found = list_actors(
-                self.address,
-                filters=[("state", "=", "ALIVE")],
-                detail=True,
-                timeout=10,
-                limit=10_000,
-                raise_on_missing_output=False,
-            )
+        found = self._listed("ACTORS", ("state", "=", "ALIVE"))
         return [
             {
                 "node_id": actor.node_id,
@@ -108,6 +106,16 @@ class Jobs:
             }
             for actor in found
         ]
+
+    def _listed(self, resource: str, *filters: tuple[str, str, str]) -> list[Any]:
+        """Return what Ray lists of a `StateResource`."""
+        from ray.util.state import StateApiClient
+        from ray.util.state.common import ListApiOptions, StateResource
+
+        options = ListApiOptions(limit=10_000, timeout=10, filters=list(filters), detail=True)
+        with self._answers():
+            client = StateApiClient(self.address, headers=self._headers)
+            return client.list(StateResource[resource], options, raise_on_missing_output=False)
 
     def running(self) -> list[str]:
         """Return the ids of the jobs that run."""
@@ -119,23 +127,43 @@ class Jobs:
         """Return the job's state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
         return str(self._info(job).status.value)
 
-    def follow(self, job: str, write: Callable[[str], object]) -> int:
+    def follow(
+        self, job: str, write: Callable[[str], object], say: Callable[[str], object] = lambda text: None
+    ) -> int:
         """Write the job's output as it comes, until it ends; return its exit code.
 
-        A connection that breaks is made again, and nothing is written twice.
+        A connection that breaks is made again, and nothing is written twice. `say` is told, after some
+        seconds, what a job waits for that does not start. The error of one that never did is its output.
         """
         fresh = _Fresh(write)
+        waiting = Waiting(say, lambda: self._pending_reason(info))
         info = self._info(job)
         while info.status.value not in ENDED:
-            # A broken connection: whether the job has ended is asked below.
-            with suppress(OSError, RuntimeError):
-                asyncio.run(self._tail(job, fresh))
+            if info.status.value == "PENDING":
+                waiting.look()
+            else:
+                # A broken connection: whether the job has ended is asked below.
+                with suppress(OSError, RuntimeError):
+                    asyncio.run(self._tail(job, fresh))
             time.sleep(_PAUSE_SECONDS)
-            info = self._info(job, PATIENCE_SECONDS)
+            info = self._info(job, self._patience_seconds)
         fresh.begin()
         with self._answers():
-            fresh(self._client.get_job_logs(job))
+            log = self._client.get_job_logs(job)
+        fresh(log if log.strip() or info.status.value != "FAILED" else f"{info.message}\n")
         return exit_code(info.status.value, info.driver_exit_code)
+
+    def _pending_reason(self, info: Any) -> str:
+        """Return, in a line, what a job waits for that has not started."""
+        needed = 1.0  # As `submit` asks for; Ray's client does not tell.
+        total = sum(node["resources"].get("CPU", 0.0) for node in self.nodes())
+        reserved = sum(actor["resources"].get("CPU", 0.0) for actor in self.actors())
+        if ROOM in str(info.message) and total - reserved < needed:
+            return (
+                f"waiting for {needed:g} CPU for the job's own process: the cluster has {total:g}, actors "
+                f"have reserved {reserved:g}"
+            )
+        return "waiting for Ray to start the job: its environment is being set up on the cluster"
 
     async def _tail(self, job: str, fresh: "_Fresh") -> None:
         fresh.begin()

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from profl_ray.cluster.environment import LOOPBACK
+from profl_ray.cluster.environment import JOB_DEFAULTS, LOOPBACK
 from profl_ray.config.load import parse_override
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.launch.upload import upload_limit_bytes, upload_size
 from profl_ray.secrecy import masked
+from profl_ray.sizes import MIB
 
 COMMANDS = ("run", "sweep", "compare", "report", "memory", "doctor")
 """What a job may do; the others need a terminal or a browser."""
 PATH_KEYS = ("data.root", "federation.quotas.path", "storage.root")
-_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 _RAYS_PYTHON = (
     r"python=$(tr '\0' '\n' < /proc/$(sed 's/.*) . //; s/ .*//' /proc/$PPID/stat)/cmdline"
     r" | sed -n 's/^--python_worker_command=\([^ ]*\) .*/\1/p')"
@@ -59,7 +59,7 @@ def job_request(
     given = dict(parse_override(word) for word in command[1:] if "=" in word and not word.startswith("-"))
     notes: list[str] = []
     _check_paths(command, given)
-    environment = _ENVIRONMENT | dict(map(_variable, variables))
+    environment = JOB_DEFAULTS | dict(map(_variable, variables))
     uri = shell.get("MLFLOW_TRACKING_URI")
     if uri and "MLFLOW_TRACKING_URI" not in environment and "tracking.uri" not in given:
         if masked(uri) != uri:
@@ -150,9 +150,9 @@ def _check_working_dir(folder: Path) -> None:
         return  # This Ray counts otherwise; it refuses what is too large itself.
     if total > upload_limit_bytes():
         largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
-        named = ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
+        named = ", ".join(f"{name} ({sizes[name] / MIB:.0f} MiB)" for name in largest)
         raise UserError(
-            f"--working-dir {folder}: {total / 2**20:.0f} MiB or more would be uploaded (allowed: "
-            f"{upload_limit_bytes() / 2**20:.0f}); the largest parts: {named}; name them in .gitignore or "
+            f"--working-dir {folder}: {total / MIB:.0f} MiB or more would be uploaded (allowed: "
+            f"{upload_limit_bytes() / MIB:.0f}); the largest parts: {named}; name them in .gitignore or "
             ".rayignore"
         )

@@ -6,16 +6,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from profl_ray.cluster.temporary import short_root
+
 _PREFIX = "profl-ray-"
-_LONGEST = 39
-"""Ray puts sockets 64 characters below its folder, `ray` in ours, and a socket's path may have 107."""
 
 
 class Scratch:
     """A folder of our own, locked as long as we live."""
 
     def __init__(self) -> None:
-        root = _root()
+        root = short_root(f"/{_PREFIX}12345678/ray")
         _remove_abandoned(root)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
         # The kernel drops the lock when we die, however we die: that is how a later start knows.
@@ -26,11 +26,6 @@ class Scratch:
         """Delete the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
-
-
-def _root() -> Path:
-    root = Path(tempfile.gettempdir())
-    return root if len(str(root)) + len(_PREFIX) + 9 <= _LONGEST else Path("/tmp")
 
 
 def _remove_abandoned(root: Path) -> None:

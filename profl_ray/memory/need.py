@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-MIB = 2**20
+from profl_ray.sizes import MIB
 
 
 @dataclass(frozen=True, kw_only=True)

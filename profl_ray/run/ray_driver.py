@@ -8,8 +8,9 @@ from itertools import count
 from typing import Any
 
 from profl_ray.cluster.demand import run_shortage
+from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.cluster.ray_session import ray_session
-from profl_ray.cluster.resources import alive_nodes, check_cluster
+from profl_ray.cluster.resources import check_cluster
 from profl_ray.cluster.waiting import Waiting
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from profl_ray.models import Features
 from profl_ray.provenance import machine_type, source_digest
+from profl_ray.sizes import MIB
 from profl_ray.training.batch import kept_layout
 from profl_ray.training.orders import TaskState
 from profl_ray.training.prefix import run_units
@@ -29,7 +30,6 @@ STALE_SECONDS = 24 * 3600
 """After so long, what no machine has used is removed by any that shares the folder."""
 HEADER_BYTES = 128
 """Of a file of numpy's."""
-MIB = 2**20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

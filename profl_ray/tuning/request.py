@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.cluster.placing import Node
-from profl_ray.cluster.resources import alive_nodes, check_trial
+from profl_ray.cluster.resources import check_trial
 from profl_ray.config import DataConfig, ExperimentConfig, ModelConfig
 from profl_ray.config.load import load_experiment, parse_override
 from profl_ray.errors import NotHere, UserError

@@ -9,7 +9,7 @@ from pathlib import Path
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
-from profl_ray.secrecy import new_name
+from profl_ray.names import new_name
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.signals import Interrupted, held, interruptible, on_signal
 from profl_ray.tracking import RunWriter, Status, end_waiting, prepare_store, resolve_uri, start_parent

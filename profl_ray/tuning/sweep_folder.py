@@ -10,7 +10,8 @@ from typing import Any
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import from_yaml, resumed_config, to_yaml
 from profl_ray.errors import UserError
-from profl_ray.secrecy import kept_name, masked
+from profl_ray.names import kept_name
+from profl_ray.secrecy import masked
 from profl_ray.server.durable import write_durably
 from profl_ray.tuning.request import SweepRequest
 

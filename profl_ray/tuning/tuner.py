@@ -5,7 +5,7 @@ from typing import Any
 
 from ray import tune
 
-from profl_ray.cluster.resources import alive_nodes
+from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.server.run_folder import RunFolder

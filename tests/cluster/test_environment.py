@@ -141,7 +141,8 @@ import os, ray
 from profl_ray.cluster.environment import missed_by_ray, prepare_environment
 prepare_environment()
 print(*missed_by_ray(), "RAY_AUTH_TOKEN" in os.environ, os.environ["RAY_USAGE_STATS_ENABLED"])
-from profl_ray.cluster.ray_session import NoRay, ray_session
+from profl_ray.cluster.ray_session import ray_session
+from profl_ray.errors import NoRay
 try:
     with ray_session(num_cpus=1):
         print("up")

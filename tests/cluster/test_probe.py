@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from profl_ray.cluster.probe import ask_cluster, ask_every_node
-from profl_ray.cluster.ray_session import NoRay
 from profl_ray.config import load_experiment
 from profl_ray.doctor import examine, probe
+from profl_ray.errors import NoRay
 
 pytestmark = pytest.mark.ray
 

@@ -3,31 +3,14 @@
 import pytest
 
 from profl_ray.cluster import ray_session as session_module
-from profl_ray.cluster.ray_session import LONGEST_TEMPORARY_BYTES, NoRay, ray_folder, ray_session
+from profl_ray.cluster.ray_session import ray_session
+from profl_ray.errors import NoRay
 
 
 @pytest.fixture(autouse=True)
 def nothing_named(monkeypatch):
     for name in ("RAY_TMPDIR", "RAY_JOB_ID", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
-
-
-def test_rays_folder_is_below_the_temporary_one(monkeypatch, tmp_path):
-    monkeypatch.setattr(session_module.tempfile, "tempdir", "/somewhere")
-    assert str(ray_folder()) == "/somewhere/ray"
-
-
-def test_a_temporary_folder_that_is_too_long_is_left_aside(monkeypatch):
-    monkeypatch.setattr(session_module.tempfile, "tempdir", "/" + "x" * (LONGEST_TEMPORARY_BYTES - 5))
-    assert len(str(ray_folder())) == LONGEST_TEMPORARY_BYTES
-    monkeypatch.setattr(session_module.tempfile, "tempdir", "/" + "x" * (LONGEST_TEMPORARY_BYTES - 4))
-    assert str(ray_folder()) == "/tmp/ray"
-
-
-def test_a_folder_that_the_user_named_is_not_replaced(monkeypatch):
-    monkeypatch.setenv("RAY_TMPDIR", "/" + "x" * 90)
-    with pytest.raises(NoRay, match=r"is too long for Ray's sockets .* \(fix: RAY_TMPDIR=/tmp\)"):
-        ray_folder()
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@ import re
 import pytest
 from fleet.kit import SHORT
 
+from profl_ray.cluster.nodes import this_machine
 from profl_ray.cluster.placing import Node
-from profl_ray.cluster.resources import check_cluster, check_trial, run_bundles, this_machine
+from profl_ray.cluster.resources import check_cluster, check_trial, run_bundles
 from profl_ray.config import load_experiment
 from profl_ray.errors import UserError
 

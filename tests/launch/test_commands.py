@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -7,11 +6,10 @@ import pytest
 
 from profl_ray.errors import UserError
 from profl_ray.launch import head as head_module
-from profl_ray.launch.clutter import ClutterFilter
-from profl_ray.launch.demo import JOB_ENVIRONMENT, newest_report, source_folder
+from profl_ray.launch.demo import newest_report, source_folder
 from profl_ray.launch.head import LocalHead, base_environment, head_command
+from profl_ray.launch.output import JobOutput
 from profl_ray.launch.scratch import Scratch
-from profl_ray.launch.submit import submit_command
 from profl_ray.launch.ui import run_ui, ui_command
 
 
@@ -62,37 +60,20 @@ def test_programs_start_wherever_their_scripts_and_the_user_are(name: str, tmp_p
     assert "version" in done.stdout
 
 
-def test_submit_command_keeps_the_jobs_arguments_apart(tmp_path: Path) -> None:
-    command = submit_command("http://x:1", "job-1", ["python", "--", "a b"], JOB_ENVIRONMENT, tmp_path)
-    assert command[command.index("--") + 1 :] == ["python", "--", "a b"]
-    environment = json.loads(command[command.index("--runtime-env-json") + 1])
-    assert environment == {"env_vars": JOB_ENVIRONMENT}
-    assert "--working-dir" not in submit_command("http://x:1", "job-1", ["python"], {}, None)
-
-
-def test_filter_hides_rays_banners_and_shows_errors_once() -> None:
+def test_rays_banners_are_hidden_and_all_else_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     head = "2026-11-23 07:51:14,100\t"
-    shown = {
-        head + "INFO cli.py:42 -- Job submission server address: http://127.0.0.1:1\n": None,
-        head + "SUCC cli.py:67 -- Job 'x' submitted successfully\n": None,
-        "Running entrypoint for job x: python a.py\n": None,
-        "Tip: use less\n": None,
-        "round 1: accuracy 0.5\n": "round 1: accuracy 0.5\n",
-        "Error: something bad\n": "Error: something bad\n",
-        head + "WARNING worker.py:1 -- careful\n": head + "WARNING worker.py:1 -- careful\n",
-        head + "ERR cli.py:74 -- -------\n": None,
-        head + "ERR cli.py:75 -- Job 'x' failed\n": "Job 'x' failed\n",
-        head + "INFO cli.py:89 -- Status message: exit code 2, last available logs (cut):\n": "exit code 2\n",
-        "round 1: accuracy 0.5 \n": None,  # the log again
-    }
-    clutter = ClutterFilter()
-    assert {line: clutter(line) for line in shown} == shown
-
-
-def test_filter_shows_the_whole_message_of_a_job_that_never_started() -> None:
-    clutter = ClutterFilter()
-    assert clutter("2026-11-23 07:51:14,100\tINFO cli.py:89 -- Status message: no agent\n") == "no agent\n"
-    assert clutter("Traceback\n") == "Traceback\n"
+    hidden = [
+        head + "INFO worker.py:42 -- Connecting to existing Ray cluster\n",
+        "Running entrypoint for job x: python a.py\n",
+        "Tip: use less\n",
+    ]
+    shown = ["round 1: accuracy 0.5\n", "Error: bad\n", head + "WARNING worker.py:1 -- careful\n", "open"]
+    output = JobOutput()
+    text = "".join(line for pair in zip([*hidden, ""], shown, strict=True) for line in pair)
+    for start in range(0, len(text), 7):
+        output.write(text[start : start + 7])
+    output.end()
+    assert capsys.readouterr().out == "".join(shown)
 
 
 def test_scratch_is_short_private_and_outlived_only_until_the_next(

@@ -1,16 +1,18 @@
 """Jobs on a real head: sent, followed over a broken connection, stopped; how they end is how we exit."""
 
+import itertools
 import os
-import shlex
 from types import SimpleNamespace
 
 import pytest
 
+from profl_ray.cluster.waiting import Waiting
 from profl_ray.errors import UserError
 from profl_ray.launch import jobs as jobs_module
 from profl_ray.launch.head import LocalHead
 from profl_ray.launch.jobs import Jobs, _Fresh, exit_code
-from profl_ray.launch.request import JobRequest
+
+from .kit import Script
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def breaking(monkeypatch):
     def make(num_broken):
         jobs = Jobs.__new__(Jobs)
         jobs.address, jobs._client = "http://head:8265", Breaking(num_broken)
+        jobs._patience_seconds = 60.0
         return jobs
 
     return make
@@ -101,6 +104,35 @@ def test_what_is_said_inside_is_said_once(breaking):
         raise UserError("one line")
 
 
+class Slow(Breaking):
+    """A job that is pending when it is asked for, some times, and then fails without having said anything."""
+
+    def __init__(self, num_pending):
+        self.states = [*["PENDING"] * num_pending, "FAILED"]
+
+    def get_job_info(self, job):
+        state = self.states.pop(0)
+        message = "Job has not started yet. It may be waiting for resources (CPUs, ...)"
+        message = message if state == "PENDING" else "the supervisor did not start"
+        return SimpleNamespace(status=SimpleNamespace(value=state), driver_exit_code=None, message=message)
+
+    def get_job_logs(self, job):
+        return ""
+
+
+@pytest.mark.parametrize(("reserved", "words"), [(2.0, "actors have reserved 2"), (0.0, "its environment")])
+def test_a_job_that_does_not_start_says_what_it_waits_for(breaking, monkeypatch, reserved, words):
+    clock = itertools.count(0, 4)
+    monkeypatch.setattr(jobs_module, "Waiting", lambda *args: Waiting(*args, clock=lambda: next(clock)))
+    jobs, said, written = breaking(0), [], []
+    jobs._client = Slow(10)
+    jobs.nodes = lambda: [{"resources": {"CPU": 2.0}}]
+    jobs.actors = lambda: [{"resources": {"CPU": reserved}}]
+    assert jobs.follow("job", written.append, said.append) == 1
+    assert len(said) == 2 and all(line.startswith("waiting for ") and words in line for line in said)
+    assert written == ["the supervisor did not start\n"]
+
+
 @pytest.fixture(scope="module")
 def head():
     # Ray's client reads the token once in the life of a process, and did so when it was first imported here.
@@ -111,14 +143,6 @@ def head():
 @pytest.fixture
 def jobs(head):
     return Jobs(head.address)
-
-
-class Script(JobRequest):
-    """A job that runs a line of Python."""
-
-    @property
-    def entrypoint(self):
-        return shlex.join(["python", "-c", self.command[1]])
 
 
 def send(jobs, code):

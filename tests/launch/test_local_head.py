@@ -11,22 +11,21 @@ import pytest
 
 from profl_ray.launch import processes
 from profl_ray.launch.head import LocalHead
-from profl_ray.launch.submit import submit_job
+from profl_ray.launch.submit import run_job
+
+from .kit import Script
 
 pytestmark = pytest.mark.ray
 
 
 def test_jobs_run_and_nothing_is_left(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    job = tmp_path / "job.py"
-    job.write_text("import os, sys; print('hello from', os.environ['WHO']); sys.exit(int(sys.argv[1]))")
+    (tmp_path / "job.py").write_text("import os; print('hello from', os.environ['WHO'])")
     with LocalHead(num_cpus=1) as head:
         scratch = head._scratch.path
-        assert submit_job(head, [sys.executable, "job.py", "0"], {"WHO": "the job"}, tmp_path) == 0
+        assert run_job(head, Script(("run", "import job"), {"WHO": "the job"}, tmp_path)) == 0
         assert capfd.readouterr().out == "hello from the job\n"
-        assert submit_job(head, [sys.executable, "job.py", "3"], {"WHO": "it"}, tmp_path) == 1
-        output = capfd.readouterr().out
-        assert output.count("hello from it") == 1
-        assert "exit code 3" in output
+        assert run_job(head, Script(("run", "import job; exit(3)"), {"WHO": "it"}, tmp_path)) == 3
+        assert capfd.readouterr().out == "hello from it\n"
         assert len(processes.family(head.pid, str(scratch))) > 5
     assert processes.family(head.pid, str(scratch), reaped=True) == []
     assert not scratch.exists()
@@ -37,12 +36,14 @@ def test_an_interrupted_demo_takes_everything_down(eventually: Callable[..., Non
 import sys
 from profl_ray.launch.demo import Clock, run_on_local_head
 job = "import subprocess, time; print('job runs'); subprocess.Popen(['sleep', '300']); time.sleep(300)"
-sys.exit(run_on_local_head([sys.executable, "-c", job], 1, Clock(), "a long job"))
+sys.path.insert(0, sys.argv[1])
+from kit import Script
+sys.exit(run_on_local_head(Script(("run", job), {}, None), 1, Clock(), "a long job"))
 """
     root = Path(processes.__file__).parents[2]
     mark = f"{processes.MARK}_TEST={tmp_path}"
     demo = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, str(Path(__file__).parent)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(root), f"{processes.MARK}_TEST": str(tmp_path)},

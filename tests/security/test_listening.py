@@ -9,9 +9,10 @@ import pytest
 from e2e.conftest import program, runs  # noqa: F401  fixtures
 from faults.kit import wait_for
 
+from profl_ray.errors import UserError
 from profl_ray.launch import processes
 from profl_ray.launch.head import LocalHead
-from profl_ray.launch.rest import JobServer
+from profl_ray.launch.jobs import Jobs
 
 from .listening import listeners
 
@@ -66,11 +67,10 @@ def test_a_head_lets_no_one_in_without_its_token(tmp_path):
         family = [process.pid for process in processes.family(head.pid, str(head._scratch.path))]
         dashboard = [one for one in listeners(family) if one.port == head._ports[0]]
         assert dashboard and all(one.is_local for one in dashboard)
-        assert head.server.is_up()
+        assert head.jobs.nodes()
         for wrong in ("", "0" * 64):
-            stranger = JobServer(head.address, wrong)
-            assert not stranger.is_up()
-            assert stranger.status("any") is None
+            with pytest.raises(UserError, match="the cluster wants its token"):
+                Jobs(head.address, wrong)
         address = f"127.0.0.1:{head._ports[1]}"
         environment = head.client_environment() | {"RAY_gcs_rpc_server_connect_timeout_s": "5"}
         assert "let in 7" in _join(address, environment, tmp_path)

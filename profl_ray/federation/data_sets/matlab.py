@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from profl_ray.sizes import MIB
+
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -61,7 +63,7 @@ def _decompressed(data: memoryview) -> bytes:
     except zlib.error as error:
         raise ValueError(f"broken compression: {error}") from error
     if not inflater.eof:
-        raise ValueError(f"its compressed part is cut off, or holds more than {_MOST_BYTES // 2**20} MiB")
+        raise ValueError(f"its compressed part is cut off, or holds more than {_MOST_BYTES // MIB} MiB")
     return content
 
 

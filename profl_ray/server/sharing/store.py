@@ -17,8 +17,7 @@ from filelock import FileLock, Timeout
 from profl_ray.errors import UserError
 from profl_ray.server.checkpoint import Snapshot, read_checkpoint, write_checkpoint
 from profl_ray.server.durable import write_whole
-
-MIB = 2**20
+from profl_ray.sizes import MIB
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,4 @@
+"""Units of memory and of files."""
+
+MIB = 2**20
+"""Bytes."""
