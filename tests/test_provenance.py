@@ -1,7 +1,9 @@
+import subprocess
+
 import pytest
 
-from profl_ray import provenance
-from profl_ray.provenance import machine_type, source_digest
+from profl_ray import __version__, provenance
+from profl_ray.provenance import machine_type, program, source_digest
 
 
 def test_the_digest_sees_every_file_of_the_rooms_and_no_other(tmp_path, monkeypatch):
@@ -34,3 +36,23 @@ def test_the_digest_sees_a_single_module(tmp_path, monkeypatch):
 
 def test_the_machine_is_named():
     assert "2." in machine_type() and len(machine_type().split()) >= 3
+
+
+def test_the_program_is_named_by_its_commit_where_there_is_one(tmp_path, monkeypatch):
+    def git(*words):
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@x", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    package = tmp_path / "profl_ray"
+    package.mkdir()
+    (package / "code.py").write_text("x = 1")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "source_digest", lambda room: "0123456789abcdef")
+    name = program.__wrapped__
+    assert name() == f"profl-ray {__version__} at sources 0123456789ab"
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    assert name() == f"profl-ray {__version__} at {git('rev-parse', '--short', 'HEAD')}"
+    (package / "code.py").write_text("x = 2")
+    assert name().endswith("-dirty")

@@ -28,11 +28,15 @@ def carry_out(request: "SweepRequest", resume: str | None, json: bool) -> None:
     from profl_ray.cluster.ray_session import ray_session
     from profl_ray.tuning import resume_sweep, run_sweep
     from profl_ray.tuning.request import base_config
+    from profl_ray.tuning.sweep_folder import begun_sweep
 
     # A user's mistakes show before Ray is started.
     if resume is None:
         request = request.resolved()
-    warn_of_temporary_storage(base_config(request))
+    config = base_config(request)
+    if resume is not None:
+        begun_sweep(request, config, resume)
+    warn_of_temporary_storage(config)
     with ray_session():
         outcome = run_sweep(request, say) if resume is None else resume_sweep(request, resume, say)
     show(outcome)

@@ -86,7 +86,7 @@ def _status(noted: dict[str, Any]) -> Status:
 def _outcome(
     config: ExperimentConfig, records: Sequence[RoundRecord], full_need_mib: float | None
 ) -> dict[str, Any]:
-    """Return the outcome of a run that noted none: a kill kept it from that, or it is of an older version."""
+    """Return the outcome of a run that noted none: a kill kept it from that."""
     num_units = sum(find_family(config.model.name).stages)
     finished = bool(records) and records[-1].step_ended and records[-1].units_grown >= num_units
     metrics = summarise(records, full_need_mib, finished) if full_need_mib else {}

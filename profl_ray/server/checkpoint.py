@@ -14,9 +14,9 @@ from safetensors.numpy import load, save
 
 from profl_ray.errors import UserError
 from profl_ray.server.durable import naming, sync_folder, write_file
+from profl_ray.server.formats import check_format, stamp
 from profl_ray.training import State
 
-VERSION = 4
 TENSORS, FACTS = "tensors.safetensors", "state.json"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
 
@@ -55,7 +55,7 @@ def fill_checkpoint(folder: Path, snapshot: Snapshot, run: str = "", sync: bool 
     tensors = save({name: np.asarray(value, order="C") for name, value in snapshot.tensors.items()})
     facts = json.dumps(snapshot.facts)
     header = {
-        "version": VERSION,
+        **stamp(),
         "run": run,
         "tensors_sha256": sha256(tensors).hexdigest(),
         "facts_sha256": sha256(facts.encode()).hexdigest(),
@@ -71,9 +71,9 @@ def read_checkpoint(folder: Path, run: str = "") -> Snapshot:
     try:
         tensors = (folder / TENSORS).read_bytes()
         header = json.loads((folder / FACTS).read_text())
-        if header["version"] != VERSION:
-            raise UserError(f"checkpoint {folder}: version {header['version']}, this program reads {VERSION}")
-        if header["run"] != run:
+        owner = header["run"]
+        check_format(f"checkpoint {folder}", header)
+        if owner != run:
             raise UserError(f"checkpoint {folder} belongs to another run")
         for name, data in (("tensors", tensors), ("facts", header["facts"].encode())):
             if sha256(data).hexdigest() != header[f"{name}_sha256"]:

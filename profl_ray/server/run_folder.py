@@ -16,6 +16,7 @@ from profl_ray.config.load import from_yaml, to_yaml
 from profl_ray.errors import UserError
 from profl_ray.server.checkpoint import Snapshot, read_checkpoint, write_checkpoint
 from profl_ray.server.durable import append_durably, write_durably
+from profl_ray.server.formats import check_format, stamp
 from profl_ray.server.record import RoundRecord
 
 KEPT_CHECKPOINTS = 2
@@ -58,7 +59,7 @@ class RunFolder:
         write_durably(self.path / "config.yaml", text)
         own = {"id": uuid4().hex, "config_sha256": sha256(text).hexdigest()}
         # Last: with it the run is begun.
-        write_durably(self.path / "run.json", json.dumps(facts | own).encode())
+        write_durably(self.path / "run.json", json.dumps(facts | own | stamp()).encode())
 
     def acquire(self, patience_seconds: float = 0.0) -> None:
         """Keep other processes from running this run; UserError if one still does after a while."""
@@ -83,12 +84,17 @@ class RunFolder:
         return (self.path / "run.json").exists()
 
     def facts(self) -> dict[str, Any]:
-        """Return what `begin` noted, such as the MLflow run, and the run's own `id`."""
+        """Return what `begin` noted, such as the MLflow run, and the run's own `id`.
+
+        Raises UserError if it cannot be read, or was written in another format.
+        """
         path = self.path / "run.json"
         try:
             facts = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
+        if isinstance(facts, dict) and facts.keys() & _FACTS:
+            check_format(str(path), facts)
         if not isinstance(facts, dict) or not facts.keys() >= _FACTS:
             raise UserError(
                 f"{path} was not written by this program: it must hold {', '.join(sorted(_FACTS))}"

@@ -13,11 +13,12 @@ from profl_ray.errors import UserError
 from profl_ray.names import kept_name
 from profl_ray.secrecy import masked
 from profl_ray.server.durable import write_durably
+from profl_ray.server.formats import check_format, stamp
 from profl_ray.tuning.request import SweepRequest
 
 TRIALS = "trials"
 """In a sweep's folder: the trials' run folders."""
-_FACTS = {"experiment_id", "parent_run_id", "uri", "space"}
+_FACTS = {"command", "config_sha256", "experiment_id", "options", "parent_run_id", "space", "trials", "uri"}
 """What `sweep.json` holds at least."""
 
 
@@ -57,6 +58,7 @@ def keep_sweep(
         "options": request.options,
         "command": request.command,
         "trials": trials,
+        **stamp(),
         **request.space.identity,
     }
     # Last: with it the sweep is begun.
@@ -79,20 +81,15 @@ def begun_sweep(
     for part, now in request.space.identity.items():
         if facts.get(part) != json.loads(json.dumps(now)):
             raise UserError(f"{where}: its {part} were {json.dumps(facts.get(part))}, now {json.dumps(now)}")
-    if "trials" not in facts:
-        raise UserError(
-            f"{where}: it was begun by an older version, which kept its trials in files of Ray Tune alone: "
-            "resume with that version, or start it anew"
-        )
     config = resumed_config(_config(folder, facts, where), asked, request.overrides, where)
     tracked = Tracked(
         facts["uri"],
         facts["experiment_id"] or "",
         facts["parent_run_id"],
         tuple(facts.get("earlier_run_ids", ())),
-        facts.get("command", ""),
+        facts["command"],
     )
-    return _same_options(request, facts.get("options", {}), where), config, tracked
+    return _same_options(request, facts["options"], where), config, tracked
 
 
 def note_tracked(folder: Path, tracked: Tracked) -> None:
@@ -122,6 +119,8 @@ def _facts(folder: Path, where: str) -> dict[str, Any]:
         raise UserError(f"{where}: there is no such sweep in {folder.parent}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{where}: {path} cannot be read: {error}") from error
+    if isinstance(facts, dict) and facts.keys() & _FACTS:
+        check_format(f"{where}: {path}", facts)
     if not isinstance(facts, dict) or not facts.keys() >= _FACTS:
         raise UserError(
             f"{where}: {path} was not written by this program: it must hold {', '.join(sorted(_FACTS))}"
@@ -135,16 +134,13 @@ def _config(folder: Path, facts: dict[str, Any], where: str) -> ExperimentConfig
         text = path.read_bytes()
     except OSError as error:
         raise UserError(f"{where}: {path}: {error.strerror}") from error
-    digest = sha256(text).hexdigest()
-    if facts.get("config_sha256", digest) != digest:
+    if sha256(text).hexdigest() != facts["config_sha256"]:
         raise UserError(f"{where}: {path} was changed since the sweep was begun: put it back")
     return from_yaml(text.decode(), source=str(path))
 
 
 def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> SweepRequest:
     """Return the request with the options that the sweep was begun with: Tune keeps them, too."""
-    if not kept:  # Sweeps begun before their options were kept take those of today.
-        return request.resolved()
     for option, now in request.options.items():
         before = kept.get(option)
         if now is not None and now != before:

@@ -37,7 +37,20 @@ def test_a_run_ends_with_one_json_line_and_is_found_in_its_folder(profl_ray, tmp
     assert "round " not in again.err, "a finished run plays nothing"
 
 
-def test_a_run_of_a_file_of_any_name_can_be_gone_on_with(profl_ray, tmp_path):
+def test_a_run_of_another_format_is_refused_and_left_as_it_is(profl_ray, tmp_path):
+    begun = profl_ray("run", "digits_tiny", *SHORT, "tracking.enabled=false", "storage.root=runs", "--json")
+    folder = tmp_path / "runs" / json.loads(begun.out)["run_id"]
+    facts = json.loads((folder / "run.json").read_text())
+    facts |= {"format": facts["format"] - 1, "written_by": "profl-ray 0.1.0.dev at 1a3ad41"}
+    (folder / "run.json").write_text(json.dumps(facts))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = profl_ray("run", "digits_tiny", "storage.root=runs", "--resume", folder.name)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "run.json has format 4, written by profl-ray 0.1.0.dev at 1a3ad41; this is profl-ray" in result.err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_of_a_file_of_any_name_can_be_resumed(profl_ray, tmp_path):
     for stem, label in (("my exp", "my-exp"), ("exp(1)", "exp-1"), ("e" * 250, "e" * 100)):
         (tmp_path / f"{stem}.yaml").write_text("base: digits_tiny\n")
         command = ("run", f"{stem}.yaml", "storage.root=runs", "tracking.enabled=false", "--json")

@@ -118,9 +118,9 @@ DAMAGE = {
     "bytes for facts": (lambda f: (f / FACTS).write_bytes(b"\xff\xfe\x00"), "cannot be read"),
     "a list": (lambda f: (f / FACTS).write_text("[1]"), "cannot be read"),
     "foreign": (lambda f: (f / FACTS).write_text('{"name": "something else"}'), "cannot be read"),
-    "version": (
-        lambda f: (f / FACTS).write_text(json.dumps(json.loads((f / FACTS).read_text()) | {"version": 99})),
-        "version 99, this program reads 4",
+    "another format": (
+        lambda f: (f / FACTS).write_text(json.dumps(json.loads((f / FACTS).read_text()) | {"format": 99})),
+        "has format 99, written by profl-ray 0.1.0 at ",
     ),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from profl_ray.errors import UserError
 from profl_ray.server.checkpoint import FACTS, TENSORS, Snapshot
+from profl_ray.server.formats import FORMAT, stamp
 from profl_ray.server.run_folder import RunFolder
 
 from .kit import short_config
@@ -43,7 +44,7 @@ def test_what_was_begun_is_read_back(folder, tmp_path):
     assert folder.exists
     facts = folder.facts()
     assert len(facts.pop("id")) == 32 and len(facts.pop("config_sha256")) == 64
-    assert facts == {"name": "run", "mlflow_run_id": "abc"}
+    assert facts == {"name": "run", "mlflow_run_id": "abc"} | stamp()
     assert folder.config() == short_config(tmp_path)
 
 
@@ -155,6 +156,33 @@ def test_spoilt_facts_are_told_in_one_line(folder, text):
     with pytest.raises(UserError, match=r"run\.json") as caught:
         folder.facts()
     assert len(str(caught.value).splitlines()) == 1
+
+
+FORMATS = {
+    "before": ({"format": None}, "notes no format, as before format 5"),
+    "older": (
+        {"format": FORMAT - 1, "written_by": "profl-ray 0.0.9 at 1a3ad41"},
+        rf"has format {FORMAT - 1}, written by profl-ray 0.0.9 at 1a3ad41; .* reads format {FORMAT} "
+        r"\(fix: finish it with profl-ray 0.0.9 at 1a3ad41, or begin",
+    ),
+    "newer": ({"format": 6, "written_by": "profl-ray 9\n"}, "has format 6, written by profl-ray 9; this is"),
+    "strange": ({"format": "5\n\n", "written_by": ["x"]}, "has format 5, written by"),
+}
+
+
+@pytest.mark.parametrize("case", FORMATS)
+def test_a_run_of_another_format_is_refused_by_name_and_left_as_it_is(folder, make_record, case):
+    folder.append(make_record(1))
+    folder.save(1, Snapshot({}, {"rounds": 1}))
+    change, words = FORMATS[case]
+    facts = {k: v for k, v in (folder.facts() | change).items() if v is not None}
+    (folder.path / "run.json").write_text(json.dumps(facts))
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    for ask in (folder.facts, folder.config, folder.latest, lambda: folder.note(x=1)):
+        with pytest.raises(UserError, match=rf"run\.json {words}") as caught:
+            ask()
+        assert len(str(caught.value).splitlines()) == 1
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
 
 def test_a_run_is_played_by_one_process_alone(folder):

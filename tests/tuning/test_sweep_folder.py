@@ -56,15 +56,6 @@ def test_other_options_need_a_new_sweep(begun, asked, request_for_all, change, w
         begun_sweep(replace(request_for_all, **change), asked, "one")
 
 
-def test_a_sweep_of_before_its_options_were_kept_takes_those_of_today(begun, asked, request_for_all):
-    facts = json.loads((begun / "sweep.json").read_text())
-    (begun / "sweep.json").write_text(
-        json.dumps({k: v for k, v in facts.items() if k not in ("options", "config_sha256")})
-    )
-    request, *_ = begun_sweep(request_for_all, asked, "one")
-    assert request == request_for_all.resolved()
-
-
 def test_its_trials_are_those_that_it_was_begun_with(begun, tmp_path, asked, request_for_all):
     assert planned_trials(begun, "x") == [{"seed": 1}, {"seed": 2}]
     keep_sweep(tmp_path / "named later", request_for_all.resolved(), asked, TRACKED)
@@ -87,17 +78,18 @@ DAMAGE = {
     "no facts": (lambda folder: (folder / "sweep.json").unlink(), "there is no such sweep in"),
     "torn facts": (_spoil("sweep.json", b'{"space": "sh'), "sweep.json cannot be read"),
     "no text": (_spoil("sweep.json", b"\xff\xfe"), "sweep.json cannot be read"),
-    "other facts": (_spoil("sweep.json", b'{"space": "short"}'), "was not written by this program"),
+    "other facts": (_spoil("sweep.json", b'{"place": "short"}'), "was not written by this program"),
     "a list": (_spoil("sweep.json", b"[]"), "was not written by this program"),
     "no configuration": (lambda folder: (folder / "config.yaml").unlink(), "config.yaml: No such file"),
     "another configuration": (_spoil("config.yaml", b"seed: 3"), "was changed since the sweep was begun"),
-    "an older version": (lambda folder: _without(folder, "trials"), "begun by an older version"),
+    "before": (lambda folder: _change(folder, "format", None), "notes no format, as before format 5"),
+    "newer": (lambda folder: _change(folder, "format", 9), "has format 9, written by profl-ray 0.1.0"),
 }
 
 
-def _without(folder, fact):
-    facts = json.loads((folder / "sweep.json").read_text())
-    (folder / "sweep.json").write_text(json.dumps({k: v for k, v in facts.items() if k != fact}))
+def _change(folder, fact, value):
+    facts = json.loads((folder / "sweep.json").read_text()) | {fact: value}
+    (folder / "sweep.json").write_text(json.dumps({k: v for k, v in facts.items() if v is not None}))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
