@@ -13,7 +13,7 @@ from pathlib import Path
 
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tuning.rungs import Score, worst_kept
+from profl_ray.tuning.halving import Score, worst_kept
 
 Trajectory = list[RoundRecord]
 ScoreOf = Callable[[Sequence[RoundRecord]], float]

@@ -40,10 +40,7 @@ RAY_ROOMS = [f"profl_ray.{room}" for room in ("launch", "tuning", "run", "fleet"
 RAY_MODULES = {
     *(f"profl_ray.fleet.{name}" for name in ("client_actor", "crew", "ray_fleet")),
     "profl_ray.run.driver_actor",
-    *(
-        f"profl_ray.tuning.{name}"
-        for name in ("generators", "halving", "rungs", "search", "trial", "tuner", "view")
-    ),
+    *(f"profl_ray.tuning.{name}" for name in ("generators", "halving", "search", "trial", "tuner", "view")),
 }
 """They import Ray as they are imported, so they are only imported when the environment is right."""
 SOURCES = sorted(

@@ -24,7 +24,6 @@ class SchedulerName(StrEnum):
     """Which trials are stopped early."""
 
     fifo = "fifo"
-    asha = "asha"
     halving = "halving"
 
 
@@ -38,8 +37,8 @@ def sweep(
     scheduler: Annotated[
         SchedulerName | None,
         typer.Option(
-            help="asha stops trials that fall behind at equally many grown units, halving the worse half "
-            "(then two thirds, ...) at the end of each step, when all are there; default: the space's."
+            help="halving stops, of the trials that are cut alike, the worse half (then two thirds, ...) at "
+            "the end of each step, when all are there; default: the space's own."
         ),
     ] = None,
     num_samples: Annotated[

@@ -8,25 +8,38 @@ left to come. So nothing is trained for trials that merely came early, as asynch
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from profl_ray.models import find_family
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tuning.rungs import GrownRungs, Rung, worst_kept
-from profl_ray.tuning.trial import TIME, accuracy_of_growth
+from profl_ray.tuning.trial import METRIC, SPENT_BYTES, SPENT_ROUNDS, SUB_MODELS, TIME, accuracy_of_growth
 
 
-class StepHalving(GrownRungs):
+class Rung(NamedTuple):
+    """Where trials are compared."""
+
+    sub_models: str
+    """Digest of what is grown."""
+    units: int
+
+
+class Score(NamedTuple):
+    """What is better is greater: accuracy first, then fewer rounds, then fewer bytes."""
+
+    accuracy: float
+    less_rounds: int = 0
+    less_bytes: int = 0
+
+
+class StepHalving(FIFOScheduler):
     """Keeps the best half of the trials at the end of the first growing step, a third at the end of the
     second, a quarter at the third and so on: a small sub-model tells least of the complete one.
 
     Ties at the border all stay, since settings that have not mattered yet cannot be told apart.
     """
-
-    same_sub_models = True
 
     def __init__(
         self,
@@ -42,7 +55,12 @@ class StepHalving(GrownRungs):
         is judged whenever no trial trains. give_place: told the id of a trial that waits from now on. failed:
         ids of trials of before the sweep was resumed, which Tune does not get.
         """
-        super().__init__(trials)
+        super().__init__()
+        self.trials = trials
+        self.recalled = False
+        self.rungs: dict[Rung, dict[str, Score]] = {}
+        """By rung: the score of each trial that came there, by trial id."""
+        self.grown: dict[str, int] = {}
         self.num_trials = num_trials
         self.max_concurrent = max_concurrent
         self.give_place = give_place
@@ -80,7 +98,7 @@ class StepHalving(GrownRungs):
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Return a new trial, or one that waited and may continue; judge the rungs when all wait."""
         if not self.recalled:
-            self._recall(but="")
+            self._recall()
         trials = list(tune_controller.get_trials())
         live = {status: [t for t in trials if t.status == status] for status in _LIVE}
         waiting = live[Trial.PAUSED]
@@ -95,13 +113,34 @@ class StepHalving(GrownRungs):
             tune_controller.stop_trial(trial)
         return next(iter(self._may_continue(waiting)), None)
 
-    def _recall(self, but: str) -> None:
-        """Enter what trials reached before the sweep was resumed; who is beyond a rung has passed it."""
-        super()._recall(but)
-        for trial_id, units in self.grown.items():
-            for last in RunFolder(self.trials / trial_id).read_records()[-1:]:
-                if accuracy_of_growth(last) is None:
-                    self.passed[trial_id] = units
+    def _note(self, trial_id: str, units: int, result: dict[str, Any]) -> None:
+        """Enter a trial by what it reported."""
+        spent = -int(result.get(SPENT_ROUNDS, 0)), -int(result.get(SPENT_BYTES, 0))
+        self._enter(trial_id, units, str(result.get(SUB_MODELS, "")), Score(float(result[METRIC]), *spent))
+
+    def _enter(self, trial_id: str, units: int, sub_models: str, score: Score) -> None:
+        """Note that a trial has come to a rung."""
+        self.grown[trial_id] = units
+        self.rungs.setdefault(Rung(sub_models, units), {})[trial_id] = score
+
+    def _recall(self) -> None:
+        """Enter what trials reached before the sweep was resumed; who is beyond a rung has passed it.
+
+        Tune forgets a scheduler when a sweep is resumed; the rungs are read again from the trials' records.
+        """
+        self.recalled = True
+        for folder in sorted(self.trials.glob("*")):
+            run, spent_bytes = RunFolder(folder), 0
+            sub_models = str(run.facts().get("sub_models", "")) if run.exists else ""
+            records = run.read_records()
+            for record in records:
+                accuracy = accuracy_of_growth(record)
+                spent_bytes += record.uplink_bytes + record.downlink_bytes
+                if accuracy is not None:
+                    score = Score(accuracy, -record.round, -spent_bytes)
+                    self._enter(folder.name, record.units_grown, sub_models, score)
+            if folder.name in self.grown and accuracy_of_growth(records[-1]) is None:
+                self.passed[folder.name] = self.grown[folder.name]
 
     def _may_continue(self, waiting: Sequence[Trial]) -> list[Trial]:
         passed = [t for t in waiting if self.passed.get(t.trial_id, 0) >= self.grown.get(t.trial_id, 0)]
@@ -139,6 +178,12 @@ class StepHalving(GrownRungs):
 
     def _is_full(self, num_running: int) -> bool:
         return self.max_concurrent is not None and num_running >= self.max_concurrent
+
+
+def worst_kept(rung: dict[str, Score], factor: int) -> Score:
+    """Return the lowest score among the best 1 / `factor` of a rung."""
+    num_kept = -(-len(rung) // factor)  # rounded up: the first to come continues
+    return sorted(rung.values(), reverse=True)[num_kept - 1]
 
 
 def _failed(trial: Trial) -> bool:

@@ -13,7 +13,6 @@ from profl_ray.errors import UserError
 from profl_ray.tuning.domains import takes_whole_numbers
 from profl_ray.tuning.generators import PlannedTrials, Settings, SuggestedTrials
 from profl_ray.tuning.halving import StepHalving
-from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
 from profl_ray.tuning.trial import METRIC
 from profl_ray.tuning.trial_notes import TrialNotes
@@ -98,13 +97,11 @@ def make_scheduler(
     """Return Tune's scheduler; `trials` is the folder of the trials' run folders.
 
     failed: ids of trials that had failed for good before the sweep was resumed.
-    fifo: all trials to their end; asha: the best half at equal numbers of grown units, however the network
-    is cut; halving: the best of those that are cut alike, at the end of a step, when all are there.
+    fifo: all trials to their end; halving: the best of those that are cut alike, at the end of a step, when
+    all are there.
     """
     if scheduler == "fifo":
         return FIFOScheduler()
-    if scheduler == "asha":
-        return GrownRungs(trials)
     if isinstance(search, PlannedTrials):
         return StepHalving(
             trials,

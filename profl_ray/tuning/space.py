@@ -11,7 +11,7 @@ from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import UserError
 
 Search = Literal["grid", "random", "optuna"]
-Scheduler = Literal["fifo", "asha", "halving"]
+Scheduler = Literal["fifo", "halving"]
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,17 @@ def test_a_restored_trial_that_is_beyond_a_rung_has_passed_it(tmp_path):
     assert scheduler.on_trial_result(controller, trial, trial.result()) == "CONTINUE"
 
 
+def test_what_trials_reached_before_a_resume_counts(tmp_path):
+    run_folder(tmp_path, (1, True))
+    with (tmp_path / "0" / "records.jsonl").open("a") as file:
+        file.write('{"torn')
+    scheduler = StepHalving(tmp_path, num_trials=1)
+    worse = FakeTrial("1", *ends(0.4, 0.9))
+    # The same cut: a run folder without a run.json notes none.
+    worse.sub_models = ""
+    assert FakeController([worse], scheduler, 1).play().made[0].steps == 1
+
+
 def test_only_a_resumed_sweep_lets_a_pending_trial_wait(tmp_path, monkeypatch):
     """Tune adds a trial again that failed and is tried once more."""
     monkeypatch.setattr("profl_ray.tuning.halving._waits", lambda run: True)

@@ -16,8 +16,8 @@ def test_what_is_not_asked_for_is_the_spaces_own(root):
     grid = request_of(root, max_concurrent=2).resolved()
     assert grid.options == {"search": "grid", "scheduler": "fifo", "num_samples": None, "max_concurrent": 2}
     assert grid.num_trials == 3
-    drawn = request_of(root, {"seed": Range(1, 9)}, search="random", scheduler="asha").resolved()
-    assert (drawn.num_trials, drawn.scheduler) == (drawn.space.num_samples, "asha")
+    drawn = request_of(root, {"seed": Range(1, 9)}, search="random", scheduler="halving").resolved()
+    assert (drawn.num_trials, drawn.scheduler) == (drawn.space.num_samples, "halving")
     assert request_of(root, search="optuna", num_samples=5).resolved().num_trials == 5
 
 

@@ -5,11 +5,10 @@ import pytest
 
 from profl_ray.errors import UserError
 from profl_ray.server.record import RoundRecord
-from profl_ray.server.run_folder import RunFolder
 from profl_ray.tuning import Choice, Range
 from profl_ray.tuning.generators import PlannedTrials
+from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.plan import planned_settings
-from profl_ray.tuning.rungs import GrownRungs
 from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
 from profl_ray.tuning.space import decode
 from profl_ray.tuning.trial_notes import TrialEnd, TrialNotes
@@ -119,63 +118,11 @@ def test_the_scheduler_is_chosen_by_name():
         return make_scheduler(name, Path("trials"), search, 2)
 
     assert type(made("fifo")) is FIFOScheduler
-    assert type(made("asha")) is GrownRungs
     halving = made("halving")
-    assert halving.same_sub_models
+    assert type(halving) is StepHalving
     assert (halving.num_trials, halving.max_concurrent) == (16, 2)
     # Optuna waits for results before it names more trials: a rung cannot wait for all of them.
     assert made("halving", None).num_trials is None
-
-
-def test_asha_compares_at_equal_numbers_of_grown_units_and_never_by_rounds(tmp_path):
-    asha = GrownRungs(tmp_path)
-
-    def judge(trial_id, units_grown, grown_accuracy):
-        result = {"units_grown": units_grown, "grown_accuracy": grown_accuracy, "training_iteration": 99}
-        return asha.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
-
-    assert judge("a", 0, 0.0) == judge("b", 0, 0.0) == "CONTINUE", "nothing has grown"
-    assert judge("a", 2, 0.6) == "CONTINUE", "the first at its rung"
-    assert judge("b", 1, 0.1) == "CONTINUE", "another rung"
-    assert judge("a", 2, 0.9) == "CONTINUE", "inside the next step: not judged again"
-    assert judge("b", 2, 0.5) == "STOP", "worse than the one that grew as much"
-    assert judge("c", 2, 0.7) == "CONTINUE"
-    assert judge("a", 4, 0.3) == "CONTINUE", "accuracies of smaller networks do not count here"
-    assert judge("d", 2, 0.6) == "CONTINUE", "two of four are kept, ties too"
-
-
-def played(folder, *rounds):
-    """Write the records of a trial: units grown and accuracy at the ends of growing steps, or None inside."""
-    run = RunFolder(folder)
-    run.path.mkdir()
-    for units, accuracy in rounds:
-        values = record("grow", accuracy is not None, units, accuracy).__dict__
-        run.append(RoundRecord(**values | {"cohort": (), "trained": (), "failed": {}}))
-
-
-@pytest.mark.parametrize(("rounds", "verdict"), [([(2, 0.5), (2, None)], "CONTINUE"), ([(2, 0.5)], "STOP")])
-def test_the_first_to_report_after_a_resume_is_judged_only_at_a_steps_end(tmp_path, rounds, verdict):
-    played(tmp_path / "first", *rounds)
-    for better in ("a", "b", "c"):
-        played(tmp_path / better, (2, 0.8))
-    result = {"units_grown": 2, "grown_accuracy": 0.5}
-    assert GrownRungs(tmp_path).on_trial_result(None, SimpleNamespace(trial_id="first"), result) == verdict
-
-
-def test_asha_remembers_after_a_resume_what_trials_reached_before(tmp_path):
-    played(tmp_path / "good", (2, 0.8), (4, 0.9))
-    played(tmp_path / "going on", (2, 0.5))
-    with (tmp_path / "good" / "records.jsonl").open("a") as file:
-        file.write('{"torn')
-    asha = GrownRungs(tmp_path)
-
-    def judge(trial_id, units_grown, grown_accuracy):
-        result = {"units_grown": units_grown, "grown_accuracy": grown_accuracy}
-        return asha.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
-
-    assert judge("new", 2, 0.4) == "STOP", "not among the better two of 0.8, 0.5, 0.4"
-    assert judge("going on", 2, 0.5) == "CONTINUE", "judged before"
-    assert judge("going on", 4, 0.7) == "STOP"
 
 
 def test_the_number_of_trials_at_the_same_time_is_kept_by_a_grid_too():

@@ -307,22 +307,6 @@ def test_a_sweep_that_cannot_be_resumed_is_told(local_ray, root, grid):
         resume_sweep(other, outcome.name, silent)
 
 
-def test_asha_stops_a_hopeless_trial_and_the_best_is_a_whole_one(local_ray, root):
-    parameters = {"training.learning_rate": Choice.of(0.1, 1e-9)}
-    made = space(root, parameters, "model.partition=[1,1,2]", "freezing.rounds=3")
-    request = SweepRequest(made, scheduler="asha", max_concurrent=1)
-    outcome = run_sweep(request, silent)
-    sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
-    good, hopeless = sorted(sweep.trials, key=lambda trial: -settings_of(trial)["training.learning_rate"])
-    assert good.status == "FINISHED" and good.outcome == "finished"
-    assert hopeless.status == "KILLED" and hopeless.outcome == "stopped"
-    assert 0 < max(value for _, value in hopeless.history["units_grown"]) < 4
-    assert hopeless.summary["rounds"] < good.summary["rounds"]
-    assert outcome.best_settings == {"training.learning_rate": 0.1}
-    assert outcome.best_accuracy == good.summary["final_accuracy"]
-    assert outcome.num_failed == 0 and sweep.status == "FINISHED"
-
-
 @pytest.mark.parametrize("search", ["random", "optuna"])
 def test_a_search_draws_as_many_samples_as_asked_for(local_ray, root, search):
     parameters = {

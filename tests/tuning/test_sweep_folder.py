@@ -21,7 +21,7 @@ def asked(tmp_path):
 
 @pytest.fixture
 def request_for_all(tmp_path):
-    return SweepRequest(space(tmp_path, {"seed": Choice.of(1, 2)}), max_concurrent=2, scheduler="asha")
+    return SweepRequest(space(tmp_path, {"seed": Choice.of(1, 2)}), max_concurrent=2, scheduler="halving")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_it_resumes_as_it_was_begun(begun, asked, request_for_all):
             {"max_concurrent": 1},
             "begun with --max-concurrent 2 and keeps it; --max-con",
         ),
-        ({"scheduler": "fifo"}, "begun with --scheduler asha and"),
+        ({"scheduler": "fifo"}, "begun with --scheduler halving and"),
         ({"search": "random"}, "begun with --search grid and"),
         ({"num_samples": 4, "search": "grid"}, "begun with no --num-samples and"),
     ],

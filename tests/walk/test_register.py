@@ -71,7 +71,7 @@ def test_what_cannot_run_here_has_a_reason_and_known_flags(page: str, entry: Els
 
 def test_an_unknown_flag_is_noticed() -> None:
     with pytest.raises(Exception, match="--schedular"):
-        flags_are_known(["submit", "sweep", "freezing", "--schedular", "asha"])
+        flags_are_known(["submit", "sweep", "freezing", "--schedular", "halving"])
 
 
 def test_every_name_is_on_a_page() -> None:

@@ -55,7 +55,7 @@ PAGES: dict[str, list[Entry | tuple[Entry, ...]]] = {
         Walked("profl-ray memory --model resnet34 --batch-size 128", walk="one experiment", shows="grow 4"),
         Walked("profl-ray doctor fashion_resnet18", walk="use it", shows="0 fail"),
         Walked(
-            "profl-ray sweep freezing --scheduler asha",
+            "profl-ray sweep freezing --scheduler halving",
             walk="use it",
             more=SHORT_SWEEP,
             shows="report",
