@@ -55,9 +55,14 @@ def load_experiment(recipe: str, overrides: Sequence[str] = ()) -> ExperimentCon
     return _build([name, *layers, _override_layer(given)])
 
 
-def apply_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
-    """Return `config` with the values of dotted keys replaced (Tune's parameters), validated as a whole."""
-    return _build([Layer("", config.model_dump()), _override_layer(overrides)])
+def apply_overrides(
+    config: ExperimentConfig, overrides: Mapping[str, Any], label: str = OVERRIDE
+) -> ExperimentConfig:
+    """Return `config` with the values of dotted keys replaced, validated as a whole.
+
+    label: the words, in errors, for where the values come from; empty: none.
+    """
+    return _build([Layer("", config.model_dump()), _override_layer(overrides, label)])
 
 
 def to_yaml(config: ExperimentConfig) -> str:
@@ -100,13 +105,14 @@ def resumed_config(
         taken["tracking.uri"] = asked.tracking.uri
     elif begun.tracking.uri:
         taken["tracking.uri"] = _moved(begun.tracking.uri, begun.storage.root, asked.storage.root)
-    return apply_overrides(begun, taken)
+    return apply_overrides(begun, taken, label="")
 
 
 def in_place_of(config: ExperimentConfig, now: ExperimentConfig) -> ExperimentConfig:
     """Return the experiment of `config` with the facts of the place of `now`."""
     tree = now.model_dump()
-    return apply_overrides(config, {k: get(tree, k) for k in config_schema().leaves if is_of_the_place(k)})
+    of_the_place = {key: get(tree, key) for key in config_schema().leaves if is_of_the_place(key)}
+    return apply_overrides(config, of_the_place, label="")
 
 
 def _moved(uri: str, before: Path, now: Path) -> str:
@@ -169,20 +175,20 @@ def parse_override(text: str) -> tuple[str, Any]:
     return key, override_value(value, config_schema().leaves.get(key), f"override {show(text)!r}")
 
 
-def _override_layer(values: Mapping[str, Any]) -> Layer:
+def _override_layer(values: Mapping[str, Any], label: str = OVERRIDE) -> Layer:
     """Return dotted keys as a tree; a key that names no leaf is a UserError."""
     schema = config_schema()
     tree: dict[str, Any] = {}
     problems = []
     for key, value in values.items():
         if key not in schema.leaves:
-            problems.append(not_a_leaf(str(key), value, OVERRIDE))
+            problems.append(not_a_leaf(str(key), value, label))
             continue
         *sections, name = key.split(".")
         reduce(lambda part, section: part.setdefault(section, {}), sections, tree)[name] = value
     if problems:
         raise UserError("; ".join(problems))
-    return Layer(OVERRIDE, tree)
+    return Layer(label, tree)
 
 
 def _build(layers: Sequence[Layer]) -> ExperimentConfig:

@@ -1,5 +1,6 @@
 """What is wrong with a configuration, in one line for each mistake."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ def value_problems(error: ValidationError, layers: Sequence[Layer]) -> Iterator[
         key, rest = "", list(detail["loc"])
         while rest and key not in schema.leaves:
             key = f"{key}.{rest.pop(0)}" if key else str(rest.pop(0))
-        label = next((layer.label for layer in reversed(layers) if holds(layer.tree, key)), "")
+        label = _origin(key, detail["msg"], layers)
         if key not in schema.leaves:
             yield _labelled(f"{key or 'experiment'}: {detail['msg'].removeprefix('Value error, ')}", label)
         elif len(branches(schema.leaves[key])) > 1:
@@ -60,6 +61,17 @@ def value_problems(error: ValidationError, layers: Sequence[Layer]) -> Iterator[
             item = schema.leaves[key] if not rest else branches(schema.leaves[key])[0].get("items", {})
             indices = "".join(f"[{index}]" for index in rest)
             yield _line(key + indices, detail["input"], _wording(detail["type"], detail["msg"], item), label)
+
+
+def _origin(key: str, message: str, layers: Sequence[Layer]) -> str:
+    """Return the label of the last layer that sets `key`; of a section, one of the keys that are told of."""
+    words = set(re.findall(r"\w+", message))
+    for layer in reversed(layers):
+        if holds(layer.tree, key):
+            value = get(layer.tree, key)
+            if key in config_schema().leaves or not isinstance(value, Mapping) or words & value.keys():
+                return layer.label
+    return ""
 
 
 def _wording(kind: str, message: str, schema: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from profl_ray.errors import UserError
 from profl_ray.run.driver import RunIdentity, check_runnable
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.signals import Interrupted
 from profl_ray.tracking import end_waiting
 
 MAX_LOST_DRIVERS = 3
@@ -37,9 +38,10 @@ def run_on_ray(
     """Run a driver actor to its end and return the summary; one that is lost is started again.
 
     Calls `begin` once it is known that the run can be made, `on_round` with each record. `stopping` is given
-    the driver's `stop` and wraps the training, so that its caller says what stops a run. `say` is told, after
-    some seconds, what actors wait for. Raises UserError for what the driver refuses, and where the driver
-    finds no room within `fleet.start_timeout_seconds`; KeyboardInterrupt if the run is stopped before that.
+    the driver's `stop`, which raises Interrupted where no round is being played, and wraps the training, so
+    that its caller says what stops a run. `say` is told, after some seconds, what actors wait for. Raises
+    UserError for what the driver refuses, and where the driver finds no room within
+    `fleet.start_timeout_seconds`; KeyboardInterrupt if the run is stopped before that.
     """
     check_runnable(config)  # Mistakes show before Ray is started.
     with ray_session():
@@ -73,6 +75,8 @@ class _Follower:
         self.waiting = Waiting(say, lambda: run_shortage(config))
         self.driver = self._start_driver()
         self.stopped = False
+        self.plays = False
+        """Whether there may be a round that a stop would wait for."""
         self.num_seen: int | None = None
         """Rounds that were told, or were there before; None: not known yet."""
 
@@ -83,6 +87,9 @@ class _Follower:
         return start_driver(self.config, self.identity)
 
     def stop(self) -> None:
+        """Let the driver end after its round; Interrupted if it plays none yet."""
+        if not self.plays:
+            raise Interrupted
         self.stopped = True
         self.driver.stop.remote()
 
@@ -121,8 +128,8 @@ class _Follower:
         there, deadline = self.driver.status.remote(), time.monotonic() + seconds
         while not ray.wait([there], timeout=FOLLOW_SECONDS)[0]:
             self.waiting.look()
-            if self.stopped:  # Nothing has begun that could end after its round.
-                raise KeyboardInterrupt
+            if self.stopped:  # Before the last driver was lost: this one need not begin.
+                raise Interrupted
             if time.monotonic() >= deadline:
                 why = run_shortage(self.config) or "is there memory for it?"
                 ray.kill(self.driver)
@@ -136,6 +143,7 @@ class _Follower:
         import ray
 
         self.waiting.reset()
+        self.plays = False
         self._await_driver()
         done, ended = self.driver.fit.remote(), False
         while not ended:
@@ -144,7 +152,8 @@ class _Follower:
             self.num_seen, records = ray.get(self.driver.rounds_since.remote(self.num_seen))
             for record in records:
                 self.on_round(RoundRecord.from_json(record))
-            if self.num_seen is None:  # Its client actors are not all there yet.
+            self.plays = self.num_seen is not None
+            if not self.plays:  # Its client actors are not all there yet.
                 self.waiting.look()
         result: dict[str, Any] | Exception = ray.get(done)
         return result

@@ -1,9 +1,9 @@
 """What a user asks of a sweep, and whether it can be had."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.cluster.placing import Node
@@ -17,6 +17,7 @@ from profl_ray.tuning.domains import check_space
 from profl_ray.tuning.plan import planned_settings
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace
 
+T = TypeVar("T")
 NUM_DRAWN = 8
 """Settings that are drawn to see whether any can be trained."""
 
@@ -78,8 +79,12 @@ def base_config(request: SweepRequest) -> ExperimentConfig:
                 "(write a space of your own in tune_spaces/)"
             )
     config = load_experiment(space.recipe, [*space.overrides, *request.overrides]).with_absolute_paths()
-    if (request.search or space.search) == "grid":
-        _check_some(space, config)
+    if _search(request) == "grid":
+        _check_some(
+            space.grid(),
+            lambda settings: _check_partition(space.configure(config, settings).model),
+            "the first of {} settings; none makes an experiment",
+        )
     return config
 
 
@@ -88,7 +93,7 @@ def trial_configs(request: SweepRequest, config: ExperimentConfig) -> list[Exper
 
     Settings that do not go together have none.
     """
-    if (request.search or request.space.search) != "grid":
+    if _search(request) != "grid":
         return [config]
     configs = []
     for settings in request.space.grid():
@@ -105,16 +110,10 @@ def check_resources(
     Of other searches: what the trials start from. Other settings that find no room are n/a.
     """
     present = alive_nodes() if nodes is None else nodes
-    first: UserError | None = None
-    for trial in trial_configs(request, config):
-        try:
-            check_trial(trial, present)
-        except UserError as error:
-            first = first or error
-        else:
-            return
-    if first is not None:
-        raise first
+    configs = trial_configs(request, config)
+    _check_some(
+        configs, lambda trial: check_trial(trial, present), "the first of {} settings; none finds room"
+    )
 
 
 def check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
@@ -123,47 +122,60 @@ def check_trainable(request: SweepRequest, config: ExperimentConfig) -> None:
     So a mistake that all share shows before anything is written. Where settings are drawn, some that could
     be drawn are looked at when what they start from cannot be trained.
     """
-    first: UserError | None = None
     absent: list[DataConfig] = []
-    for trial in _candidates(request, config):
+
+    def check(trial: ExperimentConfig) -> None:
         if trial.data in absent:
-            continue  # Not looked for, or downloaded, again.
+            raise NotHere("it was not there before")  # Not looked for, or downloaded, again.
         try:
             experiment = assemble(trial)
-            experiment.check_affordable(experiment.step_needs(experiment.make_strategy()))
-        except UserError as error:
-            first = first or error
-            if isinstance(error, NotHere):
-                absent.append(trial.data)
-        else:
-            return
-    if first is not None:
-        raise first
+        except NotHere:
+            absent.append(trial.data)
+            raise
+        experiment.check_affordable(experiment.step_needs(experiment.make_strategy()))
+
+    if _search(request) == "grid":
+        what = "the first of {} settings; none can be trained"
+    else:
+        what = (
+            "what the trials start from, the first of {} settings that were tried, the others drawn from the "
+        )
+        what += "space; none can be trained"
+    _check_some(_candidates(request, config), check, what)
+
+
+def _search(request: SweepRequest) -> Search:
+    return request.search or request.space.search
 
 
 def _candidates(request: SweepRequest, config: ExperimentConfig) -> Iterator[ExperimentConfig]:
     yield from trial_configs(request, config)
     space = request.space
-    if (request.search or space.search) != "grid":
+    if _search(request) != "grid":
         # Those of a random search; Optuna's are not known beforehand.
-        num_drawn = request.num_trials if (request.search or space.search) == "random" else NUM_DRAWN
+        num_drawn = request.num_trials if _search(request) == "random" else NUM_DRAWN
         for settings in planned_settings(space, "random", num_drawn, config.seed) or ():
             with suppress(UserError):
                 yield space.configure(config, settings)
 
 
-def _check_some(space: SearchSpace, config: ExperimentConfig) -> None:
-    """Raise the first setting's error if there is none that makes a configuration and cuts a model."""
+def _check_some(candidates: Iterable[T], check: Callable[[T], object], none_passed: str) -> None:
+    """Return if some candidate passes `check`; else raise the first one's error.
+
+    none_passed: added to it, with their number, where there were several. No candidates, no error.
+    """
     first: UserError | None = None
-    for settings in space.grid():
+    number = 0
+    for candidate in candidates:
+        number += 1
         try:
-            _check_partition(space.configure(config, settings).model)
+            check(candidate)
         except UserError as error:
             first = first or error
         else:
             return
     if first is not None:
-        raise first
+        raise first if number == 1 else type(first)(f"{first} ({none_passed.format(number)})")
 
 
 def _check_partition(model: ModelConfig) -> None:

@@ -82,7 +82,7 @@ class SearchSpace:
 
     def configure(self, config: ExperimentConfig, settings: Mapping[str, Any]) -> ExperimentConfig:
         """Return the configuration of the trial with these settings; UserError if they do not fit."""
-        return apply_overrides(config, self.expand(settings))
+        return apply_overrides(config, self.expand(settings), label="in the trial's settings")
 
 
 def encode(value: Any) -> str:

@@ -1,6 +1,7 @@
 """What actors and trials wait for while others hold it, as Ray itself tells."""
 
 import re
+import signal
 from contextlib import nullcontext
 
 import pytest
@@ -78,6 +79,26 @@ def test_a_driver_that_finds_no_room_in_time_is_told(hold, root, tmp_path):
         "the driver actor did not start within fleet.start_timeout_seconds=4: waiting for 2 CPU: the cluster "
         "has 4, 3 of them held by others (fleet.driver_cpus)"
     )
+
+
+def test_ctrl_c_while_the_driver_waits_promises_no_round(hold, root, tmp_path, capsys):
+    from profl_ray.cli.run import stop_on_signal
+    from profl_ray.cluster import waiting
+    from profl_ray.run.ray_driver import run_on_ray
+
+    hold(3)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(waiting, "FIRST_SECONDS", 0.5)
+        run_on_ray(
+            short_config(root, "fleet.backend=ray", "fleet.driver_cpus=2"),
+            RunIdentity(tmp_path / "run", "run"),
+            lambda: None,
+            lambda record: None,
+            stop_on_signal,
+            lambda line: signal.raise_signal(signal.SIGINT),
+        )
+    assert capsys.readouterr().err == "interrupted\n"
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_sweep_says_what_its_trials_wait_for(hold):

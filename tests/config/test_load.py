@@ -457,6 +457,13 @@ def test_the_layer_at_fault_is_named(folder: Path) -> None:
     assert load_experiment("high", ["training.batch_size=8"]).training.batch_size == 8
 
 
+def test_a_recipes_mistake_is_not_laid_to_an_override_of_another_key(folder: Path) -> None:
+    write(folder, bad="federation: {num_devices: 3, cohort_size: 9}")
+    message = "federation: cohort_size=9 is above num_devices=3"
+    assert error("bad", "federation.quotas.seed=1", "seed=3") == f"{message} (in recipe bad)"
+    assert error("bad", "federation.num_devices=4").endswith("above num_devices=4 (in override)")
+
+
 def test_from_yaml_knows_no_base() -> None:
     with pytest.raises(UserError, match=r"unknown key 'base' \(in run 3\)"):
         from_yaml("base: plain\n", "run 3")
