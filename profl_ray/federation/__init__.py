@@ -1,6 +1,6 @@
 """Who learns from what: data sets, their split over the devices, memory quotas and cohorts."""
 
-from profl_ray.federation.cohort import draw_cohort, eligible_devices
+from profl_ray.federation.cohort import draw_cohort
 from profl_ray.federation.data_sets import DATA_SETS, load_data
 from profl_ray.federation.data_split import DataSplit
 from profl_ray.federation.examples import Examples, Inputs, check_examples
@@ -21,7 +21,6 @@ __all__ = [
     "draw_cohort",
     "draw_quotas",
     "draw_uniform_mb",
-    "eligible_devices",
     "image_examples",
     "load_data",
     "split_examples",

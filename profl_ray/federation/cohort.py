@@ -3,14 +3,6 @@
 import numpy as np
 
 
-def eligible_devices(quotas_mib: np.ndarray, need_mib: float) -> np.ndarray:
-    """Return the ascending ids (int64) of the devices whose quota covers the need.
-
-    `quotas_mib` is float64 [num_devices], by device id.
-    """
-    return np.flatnonzero(quotas_mib >= need_mib)
-
-
 def draw_cohort(eligible: np.ndarray, cohort_size: int, generator: np.random.Generator) -> np.ndarray:
     """Return the ascending ids of `cohort_size` devices drawn from `eligible` without replacement.
 

@@ -1,6 +1,6 @@
 """Effective movement and freeze rules: pure functions of a step's recorded history."""
 
-from profl_ray.freezing.movement import effective_movement, movement_history, sample_indices
+from profl_ray.freezing.movement import movement_history, sample_indices
 from profl_ray.freezing.rules import (
     BlockPerturbationRule,
     EffectiveMovementRule,
@@ -8,7 +8,6 @@ from profl_ray.freezing.rules import (
     FreezeDecision,
     FreezeRule,
     make_rule,
-    replay,
 )
 from profl_ray.freezing.slope import slope, slope_history
 
@@ -18,10 +17,8 @@ __all__ = [
     "FixedRoundsRule",
     "FreezeDecision",
     "FreezeRule",
-    "effective_movement",
     "make_rule",
     "movement_history",
-    "replay",
     "sample_indices",
     "slope",
     "slope_history",

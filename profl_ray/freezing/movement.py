@@ -16,23 +16,13 @@ Snapshots = Sequence[NDArray[Any]]
 """Arrays [S]: the scalars before the first round and after each round that changed them (p_0 ... p_k)."""
 
 
-def effective_movement(snapshots: Snapshots, window_rounds: int, order: int = 1) -> float | None:
-    """Return EM_k = |p_k - p_{k-H}|_1 / sum of |U_{k-h}|_1 over h < H, in [0, 1]; `order`: of the norms.
-
-    A ratio of sums over all scalars, computed in float64; 0 when every update of the window is zero.
-    None with fewer than H = `window_rounds` updates, or when a scalar of the window is not finite (the
-    training diverged: no movement is defined).
-    """
-    assert window_rounds >= 1
-    if len(snapshots) <= window_rounds:
-        return None
-    return movement_history(snapshots[-(window_rounds + 1) :], window_rounds, order)[-1]
-
-
 def movement_history(snapshots: Snapshots, window_rounds: int, order: int = 1) -> list[float | None]:
     """Return the effective movement after every update 1 ... k (index 0: after the first one).
 
-    Each value equals `effective_movement` of the history up to there, at the cost of one pass.
+    EM_k = |p_k - p_{k-H}|_1 / sum of |U_{k-h}|_1 over h < H, H = `window_rounds`, in [0, 1]; `order`: of the
+    norms. A ratio of sums over all scalars, computed in float64; 0 when every update of the window is zero.
+    None with fewer than H updates, or when a scalar of the window is not finite (the training diverged: no
+    movement is defined).
     """
     assert window_rounds >= 1 and len(snapshots) >= 1
     lengths = [_distance(before, after, order) for before, after in pairwise(snapshots)]

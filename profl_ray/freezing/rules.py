@@ -4,9 +4,9 @@ Source: ProFL, arXiv 2404.13349, section on block freezing. Every rule is a pure
 step's recorded history, so it can be replayed on a recorded run without training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from typing import ClassVar, Protocol
 
 from profl_ray.config import FreezingConfig
@@ -141,24 +141,3 @@ def make_rule(config: FreezingConfig, max_rounds: int) -> FreezeRule:
     if config.name not in RULES:
         raise unknown_name("freeze rule", config.name, RULES)
     return RULES[config.name](config, max_rounds)
-
-
-def replay(
-    rule: FreezeRule, snapshots: Snapshots, rounds: Sequence[int], rounds_done: int | None = None
-) -> int | None:
-    """Return the first round of a recorded step at which `rule` freezes, or None.
-
-    rounds: for each snapshot the round of the step after which it was taken, rising from rounds[0] = 0;
-    rounds that are missing are those in which no device trained. rounds_done: the last round of the recording
-    (default: rounds[-1]), for a recording that ends with rounds in which no device trained.
-    """
-    assert len(rounds) == len(snapshots) and rounds[0] == 0
-    last = rounds[-1] if rounds_done is None else rounds_done
-    assert last >= rounds[-1] and all(before < after for before, after in pairwise(rounds))
-    seen = 1
-    for done in range(1, last + 1):
-        if seen < len(rounds) and rounds[seen] == done:
-            seen += 1
-        if rule.decide(snapshots[:seen], done).freeze:
-            return done
-    return None

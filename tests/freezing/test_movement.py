@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profl_ray.freezing import effective_movement, movement_history, sample_indices
+from profl_ray.freezing import movement_history, sample_indices
+
+from .reference import effective_movement
 
 H = 6
 

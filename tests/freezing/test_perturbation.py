@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from profl_ray.config import FreezingConfig
 from profl_ray.freezing import (
     BlockPerturbationRule,
-    effective_movement,
     make_rule,
     movement_history,
-    replay,
     slope_history,
 )
+
+from .reference import effective_movement, replay
 
 H = 6
 SHORT = {"window_rounds": 2, "fit_rounds": 3, "patience_rounds": 2}

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from profl_ray.config import FreezingConfig
 from profl_ray.errors import UserError
-from profl_ray.freezing import FreezeDecision, FreezeRule, make_rule, movement_history, replay, slope_history
+from profl_ray.freezing import FreezeDecision, FreezeRule, make_rule, movement_history, slope_history
 from profl_ray.freezing.rules import RULES
+
+from .reference import replay
 
 SHORT = {"window_rounds": 2, "fit_rounds": 3, "patience_rounds": 2}
 

@@ -6,10 +6,10 @@ from math import prod
 import numpy as np
 import pytest
 import torch
+from freezing.reference import effective_movement
 from torch import nn
 
 from profl_ray.config import ProFLOptions
-from profl_ray.freezing import effective_movement
 from profl_ray.models import FAMILIES, Convolutional
 from profl_ray.models.unit import Unit
 from profl_ray.server.rounds import Server

@@ -1,8 +1,9 @@
 """SmartFreeze: the growing stage alone, proxies carried on, block perturbation as the pace."""
 
 import pytest
+from freezing.reference import effective_movement
 
-from profl_ray.freezing import BlockPerturbationRule, FreezeRule, effective_movement
+from profl_ray.freezing import BlockPerturbationRule, FreezeRule
 from profl_ray.freezing.rules import EffectiveMovementRule, FixedRoundsRule
 from profl_ray.strategies.profl import ProFL
 from profl_ray.strategies.smartfreeze import SmartFreeze
