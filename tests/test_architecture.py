@@ -56,6 +56,27 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+OURS = ("profl_ray", "analysis", "tune_spaces")
+MODULES = {module_of(path): path for path in SOURCES}
+
+
+def module_file(name: str) -> str:
+    """Return the module in which a dotted name of ours is defined; the name itself if it is none of ours."""
+    return name if name in MODULES else name.rpartition(".")[0]
+
+
+def named_by(path: Path) -> set[str]:
+    """Return the dotted names that a file imports, in functions and for type checking too."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {
+        f"{node.module}.{alias.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def room_of(module: str) -> str | None:
     """Return the room that a module lies in; None for what is not ours."""
     return next((room for room in ROOMS if module == room or module.startswith(f"{room}.")), None)
@@ -101,6 +122,43 @@ def test_imports_go_down(path):
 def test_ray_comes_with_the_modules_that_are_made_for_it_and_no_others(path):
     brings = {m for m in imports_on_import(path) if m.partition(".")[0] == "ray" or m in RAY_MODULES}
     assert bool(brings) == (module_of(path) in RAY_MODULES), f"import {brings} inside functions"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_private_names_stay_in_their_module(path):
+    tree = ast.parse(path.read_text())
+    taken = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in OURS
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    modules = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if f"{node.module}.{alias.name}" in MODULES
+    }
+    taken += [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+        if node.attr.startswith("_") and not node.attr.startswith("__")
+    ]
+    assert taken == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Nor inside functions, nor for type checking: what goes in a circle cannot be read from its end."""
+    graph = {module: {*map(module_file, named_by(path))} & {*MODULES} for module, path in MODULES.items()}
+    assert graph["profl_ray.cli.main"] >= {"profl_ray.signals", "profl_ray.cli.app"}
+    while ends := {module for module, others in graph.items() if not others - {module}}:
+        graph = {module: others - ends for module, others in graph.items() if module not in ends}
+    while starts := set(graph) - set().union(*graph.values()):
+        graph = {module: others for module, others in graph.items() if module not in starts}
+    assert not graph, f"in circles, or between two: {', '.join(sorted(graph))}"
 
 
 def test_files_stay_small():

@@ -13,7 +13,7 @@ from profl_ray.signals import Interrupted, on_signal
 if TYPE_CHECKING:
     from profl_ray.cli.console import RunView
     from profl_ray.config import ExperimentConfig
-    from profl_ray.run.driver import RunIdentity
+    from profl_ray.run.identity import RunIdentity
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
     from profl_ray.config.load import load_experiment, resumed_config
     from profl_ray.errors import UserError
     from profl_ray.names import kept_name, new_name
-    from profl_ray.run.driver import RunIdentity
+    from profl_ray.run.identity import RunIdentity
     from profl_ray.server.run_folder import RunFolder
     from profl_ray.tracking import resolve_uri
 

@@ -18,6 +18,7 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 
 
 def submit(
+    context: typer.Context,
     command: Annotated[
         list[str] | None,
         typer.Argument(
@@ -64,7 +65,7 @@ def submit(
         raise typer.Exit(0 if _stop(Jobs(address), stop) else 1)
     if follow is not None:
         raise typer.Exit(_follow(Jobs(address), follow, stop_on_interrupt))
-    _check_arguments(command or ())
+    _check_arguments(context.find_root().command, command or ())
     request = job_request(command or (), env or (), None if installed else working_dir.absolute())
     jobs = Jobs(address)
     for note in request.notes:
@@ -109,21 +110,17 @@ def _stop(jobs: "Jobs", job: str) -> bool:
     return ended
 
 
-def _check_arguments(command: Sequence[str]) -> None:
+def _check_arguments(program: Any, command: Sequence[str]) -> None:
     """Raise UserError for arguments that the command does not take: out there it would only say so itself.
 
     `--help` is answered here.
     """
-    from typer.main import get_command
-
-    from profl_ray.cli.app import app
     from profl_ray.errors import UserError
     from profl_ray.launch.request import known_command
 
     name = known_command(command)
     try:
-        commands: Any = get_command(app)
-        commands.commands[name].make_context(name, list(command[1:]))
+        program.commands[name].make_context(name, list(command[1:]))
     except USAGE_ERROR as error:
         raise UserError(
             f"submit {name}: {error.format_message().rstrip('.')} (options of submit itself come before the "

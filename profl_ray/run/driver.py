@@ -6,15 +6,14 @@ Plain Python: it runs in this process, as a Ray actor (`ray_driver`), or inside 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.fleet.build import build_fleet
+from profl_ray.run.identity import RunIdentity
 from profl_ray.run.tracked_run import start_writer
 from profl_ray.server.checkpoint import weights_sha256
 from profl_ray.server.contents import check_contents
@@ -33,29 +32,6 @@ from profl_ray.tracking.times import round_times_ms
 from profl_ray.training import known_flops
 
 NOTICE_TAG = "profl_ray.notice"
-
-
-@dataclass(frozen=True)
-class RunIdentity:
-    """Where a run is kept, and under which names it is tracked."""
-
-    folder: Path
-    name: str
-    uri: str | None = None
-    """MLflow tracking URI; None: not tracked."""
-    experiment_id: str = ""
-    """MLflow experiment of a store that was made ready beforehand; empty: the driver makes it ready."""
-    parent_run_id: str | None = None
-    run_id: str | None = None
-    """MLflow run that was created beforehand."""
-    params: dict[str, str] = field(default_factory=dict)
-    """Parameters beside the configuration, such as what a sweep set."""
-    tags: dict[str, str] = field(default_factory=dict)
-    """Tags by which others find the run."""
-    patience_seconds: float = 3.0
-    """How long to wait for another process that is still running this run to end."""
-    store_patience_seconds: float = 0.0
-    """How long to wait for an MLflow that is away when the run begins, is resumed, or ends."""
 
 
 Runnable = tuple[Experiment, list[StepNeed]]

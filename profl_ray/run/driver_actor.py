@@ -7,7 +7,8 @@ import ray
 from profl_ray.cluster.environment import prepare_environment
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
-from profl_ray.run.driver import Driver, RunIdentity
+from profl_ray.run.driver import Driver
+from profl_ray.run.identity import RunIdentity
 
 
 class DriverActor:

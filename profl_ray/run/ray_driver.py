@@ -14,7 +14,8 @@ from profl_ray.cluster.resources import check_cluster
 from profl_ray.cluster.waiting import Waiting
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
-from profl_ray.run.driver import RunIdentity, check_runnable
+from profl_ray.run.driver import check_runnable
+from profl_ray.run.identity import RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.signals import Interrupted

@@ -7,7 +7,7 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import in_place_of
 from profl_ray.errors import UserError
 from profl_ray.models import find_family
-from profl_ray.run.driver import RunIdentity
+from profl_ray.run.identity import RunIdentity
 from profl_ray.run.tracked_run import start_writer
 from profl_ray.server.experiment import assemble
 from profl_ray.server.record import RoundRecord

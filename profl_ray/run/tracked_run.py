@@ -1,18 +1,14 @@
 """The run in MLflow of a run that is played: a new one, or the one where it was tracked so far."""
 
-from typing import TYPE_CHECKING
-
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
+from profl_ray.run.identity import RunIdentity
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import NullWriter, RunWriter, Writer, filled_notice, prepare_store
 
-if TYPE_CHECKING:
-    from profl_ray.run.driver import RunIdentity
-
 
 def start_writer(
-    identity: "RunIdentity", config: ExperimentConfig, begun: RunFolder | None, notices: list[str]
+    identity: RunIdentity, config: ExperimentConfig, begun: RunFolder | None, notices: list[str]
 ) -> Writer:
     """Return the writer of a run; `begun` is its folder if it is resumed.
 

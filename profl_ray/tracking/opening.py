@@ -5,15 +5,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import is_refusal, open_client, reason
 from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
-
-if TYPE_CHECKING:
-    from profl_ray.tracking.writer import RunWriter
 
 KIND_TAG = "profl_ray.kind"
 """run, sweep or trial."""
@@ -119,7 +116,15 @@ def find_run(client: Any, known: Sequence[str], experiment_id: str) -> tuple[Any
     return None, why
 
 
-def filled_notice(writer: "RunWriter", uri: str, what: str) -> str:
+class OpenedRun(Protocol):
+    """What a writer knows of the run that was opened for it."""
+
+    run_id: str
+    is_new: bool
+    replaces: str
+
+
+def filled_notice(writer: OpenedRun, uri: str, what: str) -> str:
     """Say that a new run has `what` was played before; empty if the run is not new."""
     if not writer.is_new:
         return ""

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from profl_ray.tuning.space import Search, SearchSpace, decode
+from profl_ray.tuning.domains import takes_whole_numbers
+from profl_ray.tuning.space import Choice, Search, SearchSpace, decode, encode
+
+RANDOM_STATES = 2**32
+"""Seeds that NumPy's generators take."""
 
 
 def planned_settings(
@@ -16,14 +20,32 @@ def planned_settings(
     from ray.tune.search.sample import _BackwardsCompatibleNumpyRng
     from ray.tune.search.variant_generator import generate_variants
 
-    from profl_ray.tuning.search import RANDOM_STATES, param_space
-
     if search == "optuna":
         return None
     spec = {"config": param_space(space, search)}
     draws = _BackwardsCompatibleNumpyRng(seed % RANDOM_STATES)
     samples = (generate_variants(spec, random_state=draws) for _ in range(num_samples or 1))
     return [decode(variant["config"]) for sample in samples for _, variant in sample]
+
+
+def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
+    """Return Tune's parameter space; ranges over keys that take whole numbers draw those, both ends too."""
+    from ray import tune  # Late.
+
+    if search == "grid":
+        space.grid()  # Refuses ranges.
+    domains: dict[str, Any] = {}
+    for key, domain in space.parameters.items():
+        if isinstance(domain, Choice):
+            values = [encode(value) for value in domain.values]
+            domains[key] = tune.grid_search(values) if search == "grid" else tune.choice(values)
+        elif takes_whole_numbers(key):
+            draw = tune.lograndint if domain.log else tune.randint
+            domains[key] = draw(int(domain.low), int(domain.high) + 1)
+        else:
+            draw = tune.loguniform if domain.log else tune.uniform
+            domains[key] = draw(domain.low, domain.high)
+    return domains
 
 
 def trial_id(index: int) -> str:

@@ -1,4 +1,4 @@
-"""From a search space to Tune's own words: parameter space, search algorithm, scheduler."""
+"""From a search space to Tune's own words: what a trial reserves, search algorithm, scheduler."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,33 +10,12 @@ from ray.tune.schedulers import FIFOScheduler
 from profl_ray.cluster.resources import run_bundles
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
-from profl_ray.tuning.domains import takes_whole_numbers
 from profl_ray.tuning.generators import PlannedTrials, Settings, SuggestedTrials
 from profl_ray.tuning.halving import StepHalving
-from profl_ray.tuning.space import Choice, Scheduler, Search, SearchSpace, encode
+from profl_ray.tuning.plan import RANDOM_STATES, param_space
+from profl_ray.tuning.space import Choice, Scheduler, SearchSpace, encode
 from profl_ray.tuning.trial import METRIC
 from profl_ray.tuning.trial_notes import TrialNotes
-
-RANDOM_STATES = 2**32
-"""Seeds that NumPy's generators take."""
-
-
-def param_space(space: SearchSpace, search: Search) -> dict[str, Any]:
-    """Return Tune's parameter space; ranges over keys that take whole numbers draw those, both ends too."""
-    if search == "grid":
-        space.grid()  # Refuses ranges.
-    domains: dict[str, Any] = {}
-    for key, domain in space.parameters.items():
-        if isinstance(domain, Choice):
-            values = [encode(value) for value in domain.values]
-            domains[key] = tune.grid_search(values) if search == "grid" else tune.choice(values)
-        elif takes_whole_numbers(key):
-            draw = tune.lograndint if domain.log else tune.randint
-            domains[key] = draw(int(domain.low), int(domain.high) + 1)
-        else:
-            draw = tune.loguniform if domain.log else tune.uniform
-            domains[key] = draw(domain.low, domain.high)
-    return domains
 
 
 def placement_group(config: ExperimentConfig) -> tune.PlacementGroupFactory:

@@ -8,8 +8,8 @@ from profl_ray.server.record import RoundRecord
 from profl_ray.tuning import Choice, Range
 from profl_ray.tuning.generators import PlannedTrials
 from profl_ray.tuning.halving import StepHalving
-from profl_ray.tuning.plan import planned_settings
-from profl_ray.tuning.search import make_scheduler, param_space, search_algorithm
+from profl_ray.tuning.plan import param_space, planned_settings
+from profl_ray.tuning.search import make_scheduler, search_algorithm
 from profl_ray.tuning.space import decode
 from profl_ray.tuning.trial_notes import TrialEnd, TrialNotes
 
