@@ -1,5 +1,6 @@
 """The demo: a Ray head, one sweep as a job, the head taken down again."""
 
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import profl_ray
 from profl_ray.cluster.environment import JOB_DEFAULTS
 from profl_ray.launch.head import LocalHead
+from profl_ray.launch.output import JobOutput
 from profl_ray.launch.request import JobRequest
-from profl_ray.launch.submit import run_job
-from profl_ray.signals import interruptible
+from profl_ray.signals import interruptible, uninterrupted
+
+_STOP_SECONDS = 15.0
+"""Ray gives a job a few seconds after SIGTERM, then kills it."""
 
 
 class Clock:
@@ -61,6 +65,21 @@ def source_folder() -> Path | None:
     folder = Path(profl_ray.__file__).resolve().parents[1]
     # An ordinary install lies in site-packages: much too large to upload, and importable anyway.
     return folder if (folder / "pyproject.toml").is_file() else None
+
+
+def run_job(head: LocalHead, request: JobRequest) -> int:
+    """Run a job and return its exit code. An interrupt stops the job first."""
+    output = JobOutput()
+    job = head.jobs.submit(request)
+    try:
+        code = head.jobs.follow(job, output.write)
+        output.end()
+    except KeyboardInterrupt:
+        with uninterrupted():
+            if not head.jobs.stop(job, _STOP_SECONDS):
+                print(f"job {job} did not end by itself; it goes with the head", file=sys.stderr)
+        raise
+    return code
 
 
 def newest_report(root: Path, since: float) -> Path | None:

@@ -5,11 +5,14 @@ twice, carry tangents, keep a frozen teacher beside a student, use any optimizer
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
 
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from profl_ray.facts import KeptFacts
 from profl_ray.memory.live_bytes import follow
 from profl_ray.memory.need import Need
 
@@ -42,3 +45,18 @@ def estimate_need(build: Callable[[], nn.Module], begin: Callable[[nn.Module], S
         model = build()
         parts = follow(model, begin(model)).at_peak
     return Need(**{f"{name}_bytes": parts[name] for name in Need.PARTS})
+
+
+class NeedEstimator:
+    """Estimates needs, each once: a sweep's trials find them in `folder`; None keeps them in memory alone."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.facts = KeptFacts(folder)
+
+    def __call__(self, task: Work) -> Need:
+        """Return the need of `task`."""
+        return self.facts.get(task.memory_key, lambda: asdict(estimate_need(task.build, task.begin)), _need)
+
+
+def _need(answer: Any) -> Need:
+    return Need(**answer)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from profl_ray.launch import processes
+from profl_ray.launch.demo import run_job
 from profl_ray.launch.head import LocalHead
-from profl_ray.launch.submit import run_job
 
 from .kit import Script
 

@@ -1,4 +1,4 @@
-"""The cache of needs: hits, misses, other keys, and files that are not ours."""
+"""Needs that are kept: hits, misses, other keys, and files that are not ours."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from zlib import crc32
 import pytest
 
 import profl_ray.facts as facts
-import profl_ray.memory.cache as cache
+import profl_ray.memory.estimate as estimating
 from profl_ray.memory import Need, NeedEstimator, estimate_need
 
 from .conftest import MakeTask
@@ -35,7 +35,7 @@ def estimated(monkeypatch: pytest.MonkeyPatch) -> list:
         tasks.append(task)
         return told(task)
 
-    monkeypatch.setattr(cache, "estimate_need", count)
+    monkeypatch.setattr(estimating, "estimate_need", count)
     return tasks
 
 
