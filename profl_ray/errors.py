@@ -20,7 +20,7 @@ class NotHere(UserError):
 
 
 class NoRoom(UserError):
-    """What the nodes of today can never hold; others, or more of them, may."""
+    """What the present nodes can never hold; others, or more of them, may."""
 
 
 class NoRay(UserError):

@@ -16,12 +16,12 @@ def compare(
     strategies: Annotated[
         str,
         typer.Option(
-            help="Methods, with commas between: ideal, allsmall, exclusive (FedAvg's three), depthfl, "
+            help="Methods, comma-separated: ideal, allsmall, exclusive (FedAvg's three), depthfl, "
             "fedrolex, heterofl, profl, progfed, smartfreeze; default: all.",
             show_default=False,
         ),
     ] = "",
-    seeds: Annotated[str, typer.Option(help="Root seeds, with commas between.")] = "42",
+    seeds: Annotated[str, typer.Option(help="Root seeds, comma-separated.")] = "42",
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at the same time.")] = None,
     resume: Annotated[
         str | None, typer.Option(metavar="SWEEP", help="Resume a comparison that was interrupted.")
@@ -42,7 +42,7 @@ def compare(
     space = comparison(recipe, methods, [_seed(word) for word in seeds.split(",")], overrides or ())
     request = SweepRequest(
         space=space,
-        overrides=space.overrides,  # The user's own, so that a resumed one heeds them.
+        overrides=space.overrides,  # The user's own, so that a resumed one obeys them.
         max_concurrent=max_concurrent,
         command=shlex.join(["profl-ray", *sys.argv[1:]]),
     )

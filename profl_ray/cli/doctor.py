@@ -10,7 +10,7 @@ from profl_ray.cli.words import deliver
 
 def doctor(
     recipe: Annotated[
-        str | None, typer.Argument(help="Recipe that is to be run; default: digits_tiny.", show_default=False)
+        str | None, typer.Argument(help="Recipe to be run; default: digits_tiny.", show_default=False)
     ] = None,
     overrides: Overrides = None,
     json: Json = False,

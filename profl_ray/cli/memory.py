@@ -25,7 +25,9 @@ def memory(
     ] = "stages",
     quotas: Annotated[
         str,
-        typer.Option(metavar="LOW-HIGH|FILE", help="Quotas: uniform in MB, or a file with one MiB a line."),
+        typer.Option(
+            metavar="LOW-HIGH|FILE", help="Quotas: uniform in MB, or a file with one number of MiB per line."
+        ),
     ] = "100-900",
     devices: Annotated[
         int | None, typer.Option(help="Number of devices; default: 100, or the lines of the quota file.")

@@ -34,7 +34,7 @@ Space = Annotated[
     str,
     typer.Argument(help=f"Name of a search space, a file in tune_spaces/: {', '.join(_space_names())}."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Make the last line one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
 def print_json(values: dict[str, Any]) -> None:

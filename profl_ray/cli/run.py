@@ -63,7 +63,7 @@ def run(
 
 
 def _run_here(config: "ExperimentConfig", identity: "RunIdentity", view: "RunView") -> dict[str, Any]:
-    """Run the driver in this process; before it stands, a signal ends the command at once."""
+    """Run the driver in this process; before it is set up, a signal ends the command at once."""
     from profl_ray.run.driver import Driver
 
     driver: Driver | None = None

@@ -1,4 +1,4 @@
-"""`profl-ray status`: how a sweep stands, and what the cluster is doing."""
+"""`profl-ray status`: the state of a sweep, and what the cluster is doing."""
 
 import dataclasses
 import time
@@ -25,11 +25,11 @@ def status(
         typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="A cluster's dashboard: show its resources, too."),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Again every 5 s until the sweep has ended.")
+        bool, typer.Option("--watch", help="Refresh every 5 s until the sweep has ended.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show how a sweep stands: trials, rounds, accuracy; with --address the cluster's resources, too.
+    """Show the state of a sweep: trials, rounds, accuracy; with --address the cluster's resources, too.
 
     Example: profl-ray status tracking.uri=http://mlflow:5000 --address http://head:8265
     """

@@ -111,7 +111,7 @@ def _stop(jobs: "Jobs", job: str) -> bool:
 
 
 def _check_arguments(program: Any, command: Sequence[str]) -> None:
-    """Raise UserError for arguments that the command does not take: out there it would only say so itself.
+    """Raise UserError for arguments that the command does not take, which would show only on the cluster.
 
     `--help` is answered here.
     """

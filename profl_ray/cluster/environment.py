@@ -1,7 +1,7 @@
 """The environment of a process, made right once: before Ray is imported, before anything changes the folder.
 
 Ray reads some variables when it is first imported, others when it needs them; MLflow and PyTorch do, too.
-Importing our modules sets none of them: whoever starts something calls `prepare_environment`. That is the
+Importing our modules sets none of them: what starts something calls `prepare_environment`: the
 command, `ray_session`, and each of our processes on a cluster as it begins its work.
 """
 
@@ -140,9 +140,9 @@ def token_words() -> str:
     """Return which token is sent to a cluster, in words for one who was refused."""
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
     if _names_token():
-        return "the one in RAY_AUTH_TOKEN is another"
+        return "the one in RAY_AUTH_TOKEN does not match"
     if token_is_given():
-        return f"the one in {named or TOKEN_FILE} is another"
+        return f"the one in {named or TOKEN_FILE} does not match"
     return f"RAY_AUTH_TOKEN_PATH={named} holds none" if named else "none is given"
 
 

@@ -23,7 +23,7 @@ KNOCK_SECONDS = 10.0
 
 @contextmanager
 def ray_session(num_cpus: int | None = None) -> Iterator[None]:
-    """Connect to the cluster of the job that we run in, else start Ray on this machine for the while.
+    """Connect to the cluster of the job that we run in, else start Ray on this machine meanwhile.
 
     A local Ray listens on loopback and asks for a token that no one else knows. Raises NoRay, within seconds,
     for a cluster that is not there, refuses us or is of another version, for a Ray that does not start, and
@@ -101,7 +101,7 @@ def _connect() -> None:
         ray.init(logging_level=logging.ERROR, log_to_driver=False)
     except AuthenticationError as error:
         raise NoRay(
-            f"the cluster at RAY_ADDRESS={address} wants its token, and {token_words()}",
+            f"the cluster at RAY_ADDRESS={address} requires its token, and {token_words()}",
             "RAY_AUTH_TOKEN=..., or RAY_AUTH_TOKEN_PATH=FILE, as its nodes were started with",
         ) from error
     except (OSError, RuntimeError, ValueError, RayError) as error:

@@ -57,5 +57,5 @@ def _check_parts(config: ExperimentConfig) -> None:
         used = key != "driver_cpus" or config.fleet.backend == "ray"
         if used and amount and not units(amount):
             raise UserError(
-                f"fleet.{key}={amount:g}: Ray shares out parts of {least:g} (fix: fleet.{key}={least:g})"
+                f"fleet.{key}={amount:g}: Ray allocates in steps of {least:g} (fix: fleet.{key}={least:g})"
             )

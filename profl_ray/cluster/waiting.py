@@ -1,4 +1,4 @@
-"""What a run or a sweep waits for while others hold it: said after some seconds, then ever more seldom."""
+"""What a run or a sweep waits for while others hold it: said after some seconds, then less and less often."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -32,7 +32,7 @@ def sqlite_path(uri: str) -> Path | None:
 
 def sqlite_address(path: Path) -> str:
     """Return the address of the SQLite file at an absolute path; UserError if no address can name it."""
-    # Where it must be quoted, slashes are too: MLflow makes the folders of an address as it stands there.
+    # Where it must be quoted, slashes are too: MLflow makes the folders of an address as it is written there.
     quoted = quote(str(path), safe="", errors="surrogateescape")
     plain, *others = (f"sqlite:///{path}", f"sqlite:///{quoted}", f"sqlite:///file:{quoted}?uri=true")
     text = str(path)

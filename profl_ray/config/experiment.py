@@ -61,4 +61,4 @@ def _absolute(path: Path | None) -> Path | None:
     try:
         return None if path is None else path.expanduser().absolute()
     except RuntimeError:
-        raise UserError(f"{path}: this machine knows no such user") from None
+        raise UserError(f"{path}: there is no such user on this machine") from None

@@ -84,10 +84,10 @@ def flatten(config: ExperimentConfig) -> dict[str, str]:
 def resumed_config(
     begun: ExperimentConfig, asked: ExperimentConfig, overrides: Sequence[str], where: str
 ) -> ExperimentConfig:
-    """Return the configuration to resume with: the experiment as it was begun, in the place of today.
+    """Return the configuration to resume with: the experiment as it was begun, in the present place.
 
     What may differ stands in `places`. It is taken from `asked` where an override names it; `storage.root`
-    always, since the run lies there. It is tracked where the words of today say (`asked`, else
+    always, since the run lies there. It is tracked where the present command says (`asked`, else
     MLFLOW_TRACKING_URI), else at the address of its own configuration. Raises UserError if the recipe or an
     override asks for something else than was begun.
     """
@@ -116,7 +116,7 @@ def in_place_of(config: ExperimentConfig, now: ExperimentConfig) -> ExperimentCo
 
 
 def _moved(uri: str, before: Path, now: Path) -> str:
-    """Return a tracking address in the place of today: a file in the storage root moves with it."""
+    """Return a tracking address in the present place: a file in the storage root moves with it."""
     path = sqlite_path(uri)
     if path is None or not path.is_relative_to(before) or before == now:
         return uri

@@ -14,7 +14,7 @@ from profl_ray.errors import UserError
 def override_value(text: str, schema: Mapping[str, Any] | None, source: str) -> Any:
     """Return what stands behind the `=`, as the leaf's JSON schema has it; None: there is no such key.
 
-    Text and paths are taken as they stand, without the blanks around them; numbers as people mean them; lists
+    Text and paths are taken as written, without the blanks around them; numbers as people mean them; lists
     in YAML's brackets. Quotes around the whole say that it is text (`"null"`), and are taken off. Raises
     UserError, which begins with `source`, for control characters and for broken brackets.
     """

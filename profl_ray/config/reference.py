@@ -20,7 +20,7 @@ may begin with `base: NAME` to start from another.
 
 What stands behind the `=` is read as the key has it, and so is a word without quotes in a recipe:
 
-* **text and paths** as they stand, without the blanks around them: `'storage.root=/x/run #3'`,
+* **text and paths** as written, without leading and trailing blanks: `'storage.root=/x/run #3'`,
   `data.root=007`, `tracking.experiment=1e3`. On the command line nothing in them is YAML; in a recipe a ` #`
   begins a comment;
 * **numbers** as people mean them: `seed=010` is ten, `1_000`, `1e3` (also where a whole number belongs),

@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
         """Return the document, whose aliases do not make it endless."""
         node: yaml.Node | None = super().get_single_node()
         if node is not None and _size(node, {}) > _MOST_NODES:
-            raise yaml.MarkedYAMLError(None, None, f"its aliases unfold to more than {_MOST_NODES} values")
+            raise yaml.MarkedYAMLError(None, None, f"its aliases expand to more than {_MOST_NODES} values")
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -62,7 +62,7 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
         pairs = node.value if isinstance(node, yaml.MappingNode) else [node.value]
         known[id(node)] = 1 + sum(_size(part, known) for pair in pairs for part in pair)
     elif not known[id(node)]:
-        raise yaml.MarkedYAMLError(None, None, "it holds itself", node.start_mark)
+        raise yaml.MarkedYAMLError(None, None, "it contains itself", node.start_mark)
     return known[id(node)]
 
 

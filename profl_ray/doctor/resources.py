@@ -54,9 +54,9 @@ def memory_findings(
     fitting = trials_at_once(Trial(bundles, driver, actor), places)
     each = f"{driver:.0f} MiB"
     if len(bundles) > 1:
-        each += f" for its driver and {actor:.0f} MiB a client actor ({len(bundles) - 1})"
+        each += f" for its driver and {actor:.0f} MiB per client actor ({len(bundles) - 1})"
     least = min(free, key=lambda name: free[name])
-    where = f" ({least} has least)" if len(free) > 1 else ""
+    where = f" ({least} has the least)" if len(free) > 1 else ""
     room = f"a trial takes {each}, {free[least]:.0f} MiB are free{where}"
     if wanted == 0:
         return []  # Told as a matter of resources.

@@ -22,7 +22,7 @@ def starting_findings() -> list[Finding]:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return [fail(RAY, f"{folder} cannot be made: {there} is in the way", "RAY_TMPDIR=/tmp")]
-    return [ok(RAY, f"one of our own starts in {folder}")]
+    return [ok(RAY, f"a local Ray starts in {folder}")]
 
 
 def upload_findings(folder: Path) -> list[Finding]:
@@ -35,13 +35,15 @@ def upload_findings(folder: Path) -> list[Finding]:
     limit = upload_limit_bytes()
     command = "ray job submit --working-dir ."
     if total <= limit:
-        return [ok(UPLOAD, f"{command} uploads {total / MIB:.1f} MiB, at most {limit / MIB:.0f} are taken")]
+        return [
+            ok(UPLOAD, f"{command} uploads {total / MIB:.1f} MiB, at most {limit / MIB:.0f} are accepted")
+        ]
     largest = sorted(entries, key=lambda name: -entries[name])[:3]
     listed = ", ".join(f"{name} {entries[name] / MIB:.0f}" for name in largest)
     return [
         warn(
             UPLOAD,
-            f"{command} fails here: at most {limit / MIB:.0f} MiB are taken, and there are {listed} MiB",
+            f"{command} fails here: at most {limit / MIB:.0f} MiB are accepted, and there are {listed} MiB",
             f"echo {largest[0]} >> .rayignore, in {folder}",
         )
     ]

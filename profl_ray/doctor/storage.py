@@ -66,9 +66,9 @@ def storage_findings(root: Path, folder: Path, answers: Sequence[Answer]) -> lis
     findings += place_findings(root)
     if not findings:
         words = (
-            f"one folder for all {len(answers)} nodes, locks hold between them"
+            f"one folder for all {len(answers)} nodes, locks work between them"
             if len(answers) > 1
-            else ("can be written, locks hold")
+            else ("can be written, locks work")
         )
         findings.append(ok(CHECK, f"{root}: {words}"))
     return [*findings, space_finding(root)]
@@ -80,7 +80,7 @@ def _node_findings(root: Path, folder: Path, answer: Answer) -> list[Finding]:
         f"mount the same folder (NFS 4) at {root} on {name}, or storage.root=/FOLDER that all nodes share"
     )
     if error := error_of(told):
-        return [fail(CHECK, f"{root} cannot be tried on {name}: {error}", shared)]
+        return [fail(CHECK, f"{root} cannot be tested on {name}: {error}", shared)]
     if not told["seen"]:
         return [fail(CHECK, f"{root} {told['what']} on {name}: it is not shared", shared)]
     if not told["written"]:
@@ -93,7 +93,7 @@ def _node_findings(root: Path, folder: Path, answer: Answer) -> list[Finding]:
             fail(CHECK, what, "storage.root=/FOLDER on a file system with atomic renames (NFS 4)")
         )
     elif not told["locks"]:
-        what = f"{root}: a lock held by the driver is given to {name} as well"
+        what = f"{root}: a lock held by the driver is granted to {name} as well"
         findings.append(fail(CHECK, what, f"mount {root} with locks (NFS 4, no nolock) on {name}"))
     if not _appears(folder / f"node-{name}"):
         what = f"{root}: the driver does not see what {name} writes"
@@ -113,7 +113,7 @@ def _appears(path: Path) -> bool:
 def place_findings(root: Path) -> list[Finding]:
     """Say so if results would go into the folder of a Ray job, which Ray removes."""
     if IN_A_JOB in os.environ and root.is_relative_to(Path.cwd()):
-        what = f"{root} is inside the job's own folder, which Ray removes after the job, results and all"
+        what = f"{root} is inside the job's own folder, which Ray removes after the job with all results"
         return [fail(CHECK, what, "storage.root=/FOLDER, an absolute path that all nodes share")]
     return []
 

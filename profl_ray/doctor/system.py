@@ -67,7 +67,7 @@ def shm_findings(answers: Sequence[Answer], data_mib: float) -> list[Finding]:
     small = {name: size for name, size in sizes.items() if size < wanted}
     if not small:
         return [ok("/dev/shm", f"{min(sizes.values()) / 1024:.1f} GiB{everywhere(answers)}")]
-    what = f"{min(small.values()):.0f} MiB on {named(small)}: Ray's object store goes to the disk, slow"
+    what = f"{min(small.values()):.0f} MiB on {named(small)}: Ray's object store uses the disk, which is slow"
     gib = -(-wanted // 1024)
     return [
         warn("/dev/shm", what, f"mount -o remount,size={gib:.0f}G /dev/shm (Docker: --shm-size={gib:.0f}g)")
@@ -89,7 +89,7 @@ def thread_findings(answers: Sequence[Answer]) -> list[Finding]:
     values = {answer.name: answer.value["omp_num_threads"] for answer in answers}
     many = {name: value for name, value in values.items() if value not in ("", "1")}
     if not many:
-        return [ok("threads", f"one a process{everywhere(answers)}")]
+        return [ok("threads", f"one per process{everywhere(answers)}")]
     what = (
         f"OMP_NUM_THREADS={next(iter(many.values()))} on {named(many)}: drivers take CPUs from client actors"
     )
@@ -119,5 +119,5 @@ def limit_findings(answers: Sequence[Answer]) -> list[Finding]:
         findings.append(warn("memory limit", what, fix))
     if findings:
         return findings
-    words = f"{min(own.values()):.0f} MiB, seen by Ray" if own else "none but the machine's memory"
+    words = f"{min(own.values()):.0f} MiB, seen by Ray" if own else "none besides the machine's memory"
     return [ok("memory limit", f"{words}{everywhere(answers)}")]

@@ -15,7 +15,7 @@ CHECK = "MLflow"
 def tracking_findings(config: ExperimentConfig, answers: Sequence[Answer], num_nodes: int) -> list[Finding]:
     """Look at the store that the recipe is tracked in; `num_nodes` counts those that do not answer, too."""
     if not config.tracking.enabled:
-        return [ok(CHECK, "not asked for (tracking.enabled=false)")]
+        return [ok(CHECK, "turned off (tracking.enabled=false)")]
     uri = resolve_uri(config)
     condition = store_condition(uri)
     findings = [condition_finding(condition)]

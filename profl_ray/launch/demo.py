@@ -77,7 +77,7 @@ def run_job(head: LocalHead, request: JobRequest) -> int:
     except KeyboardInterrupt:
         with uninterrupted():
             if not head.jobs.stop(job, _STOP_SECONDS):
-                print(f"job {job} did not end by itself; it goes with the head", file=sys.stderr)
+                print(f"job {job} did not end by itself; it ends with the head", file=sys.stderr)
         raise
     return code
 

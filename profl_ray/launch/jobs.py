@@ -206,7 +206,7 @@ class Jobs:
             raise
         except AuthenticationError as error:
             raise UserError(
-                f"--address {self.address}: the cluster wants its token, and {token_words()}: set "
+                f"--address {self.address}: the cluster requires its token, and {token_words()}: set "
                 "RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file that holds it (the one that its nodes were "
                 "started with)"
             ) from error

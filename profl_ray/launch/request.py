@@ -50,7 +50,7 @@ def job_request(
     working_dir: Path | None,
     shell: Mapping[str, str] = os.environ,
 ) -> JobRequest:
-    """Return the job for `profl-ray COMMAND`; UserError for what would fail, or lose its results, out there.
+    """Return the job for `profl-ray COMMAND`; UserError for what would fail, or lose results, there.
 
     `variables`: NAME=VALUE for the job's environment; `shell`: ours, of which only MLFLOW_TRACKING_URI goes
     along.
@@ -92,13 +92,13 @@ def _check_paths(command: Sequence[str], given: Mapping[str, Any]) -> None:
         value = given.get(key)
         if value is not None and not str(value).startswith("/"):
             raise UserError(
-                f"{key}={value}: a job starts in another folder than yours; give an absolute path that is "
-                "the same on all nodes"
+                f"{key}={value}: a job starts in a different folder; give an absolute path that is the "
+                "same on all nodes"
             )
     uri = str(given.get("tracking.uri", ""))
     if uri.startswith("sqlite:///") and not uri.startswith(("sqlite:////", "sqlite:///%2F")):
         raise UserError(
-            f"tracking.uri={uri}: a job starts in another folder than yours; use sqlite:////absolute/path"
+            f"tracking.uri={uri}: a job starts in a different folder; use sqlite:////absolute/path"
         )
     for word in (*command[1:2], *_values_of("--recipe", command)):
         if word.lower().endswith((".yaml", ".yml")) and (

@@ -155,7 +155,7 @@ class Driver:
         self._stop.set()
 
     def status(self) -> dict[str, Any]:
-        """Return how the run stands, while it trains too."""
+        """Return the state of the run, also while it trains."""
         last = self.records[-1].to_json() if self.records else None
         return {"run_id": self.run_id, "name": self.identity.name, "finished": self.finished, "last": last}
 
@@ -233,7 +233,7 @@ class Driver:
             self._resume(saved, writer)
 
     def _resume(self, saved: Recovered, writer: Writer) -> None:
-        """Take back what was saved, as far as it stands here and now, and log what MLflow lacks of it."""
+        """Restore what was saved, as far as it is valid here and now, and log what MLflow lacks of it."""
         self.server.restore(saved.snapshot)
         rounds = self.server.ledger.rounds
         # Of a run that is filled in; what takes the place of others must be newer than they are.

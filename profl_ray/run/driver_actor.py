@@ -35,7 +35,7 @@ class DriverActor:
 
     @ray.method(concurrency_group="answer")
     def status(self) -> dict[str, Any]:
-        """Return how the run stands."""
+        """Return the state of the run."""
         return self.driver.status() if self.driver else {"name": self.identity.name, "last": None}
 
     @ray.method(concurrency_group="answer")

@@ -21,7 +21,7 @@ from profl_ray.tracking.times import round_times_ms
 def refill(identity: RunIdentity, now: ExperimentConfig) -> str:
     """See to it that MLflow has all of a run that has ended; return what it still lacks, in a line.
 
-    now: gives the place of today. A run that some process still plays is left to that one. What is played is
+    now: gives the present place. A run that some process still plays is left to that one. What is played is
     left as it is: the folder notes where the run is in MLflow, and nothing else changes. Raises UserError if
     MLflow cannot be used, or the folder cannot be read.
     """

@@ -22,13 +22,13 @@ def check_format(what: str, facts: Mapping[str, Any]) -> None:
     if (found := facts.get("format")) == FORMAT:
         return
     if found is None:
-        how, who = "notes no format, as before format 5", f"commit {LAST_WITHOUT_FORMAT}"
+        how, who = "has no format number (it was written before format 5)", f"commit {LAST_WITHOUT_FORMAT}"
     else:
         who = _words(facts.get("written_by"))
         how = f"has format {_words(found)}, written by {who}"
     raise UserError(
         f"{what} {how}; this is {program()}, which reads format {FORMAT} (fix: finish it with {who}, or "
-        "begin anew in another place)"
+        "begin a new one)"
     )
 
 

@@ -138,7 +138,7 @@ class RunFolder:
         return from_yaml(text.decode(), source=str(path))
 
     def read_records(self) -> list[RoundRecord]:
-        """Return the records as they stand, without a last line that is still being written."""
+        """Return the records, without a last line that is still being written."""
         if not self.records_path.exists():
             return []
         *lines, _ = self.records_path.read_text().split("\n")

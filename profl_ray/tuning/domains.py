@@ -45,7 +45,7 @@ def _bundle_problem(space: SearchSpace, name: str, domain: Choice | Range) -> st
     if isinstance(domain, Range):
         return f"{name} is a range, but its choices are names (allowed: {', '.join(space.bundles[name])})"
     if not domain.values:
-        return f"{name} is a choice of nothing (allowed: one value or more)"
+        return f"{name} is an empty choice (allowed: one value or more)"
     for value in domain.values:
         if not isinstance(value, str) or value not in space.bundles[name]:
             return f"{name}={show(value)}: must be one of {', '.join(space.bundles[name])}"
@@ -62,7 +62,7 @@ def _problem(key: str, domain: Choice | Range) -> str:
         return f"{key} is {show(repr(domain))} (allowed: Choice.of(...), Range(low, high))"
     if isinstance(domain, Choice):
         if not domain.values:
-            return f"{key} is a choice of nothing (allowed: one value or more)"
+            return f"{key} is an empty choice (allowed: one value or more)"
         return next(filter(None, (_value_problem(key, value) for value in domain.values)), "")
     return _range_problem(key, domain)
 

@@ -34,7 +34,7 @@ def fit(
             num_lost = sum(isinstance(error, RayActorError) for error in results.errors)
             if not num_lost or not left or interruption.requested:
                 return results
-            say(f"trials whose process is gone: {num_lost}; all that failed are tried once more")
+            say(f"trials whose process was lost: {num_lost}; all that failed are tried once more")
         except (RuntimeError, TuneError) as error:
             if not left:
                 raise

@@ -53,7 +53,7 @@ class StepHalving(FIFOScheduler):
 
         num_trials: how many Tune will get; None: unknown (a search that waits for results), so that a rung
         is judged whenever no trial trains. give_place: told the id of a trial that waits from now on. failed:
-        ids of trials of before the sweep was resumed, which Tune does not get.
+        ids of trials that had failed before the sweep was resumed, which Tune does not get.
         """
         super().__init__()
         self.trials = trials

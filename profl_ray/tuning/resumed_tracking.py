@@ -21,7 +21,7 @@ from profl_ray.tuning.trial_run import SweepContext
 def resume_parent(
     request: SweepRequest, config: ExperimentConfig, folder: Path, before: Tracked, say: Callable[[str], None]
 ) -> Tracked:
-    """Return where the sweep in `folder` is resumed in MLflow: where the words of today say, or nowhere.
+    """Return where the sweep in `folder` is resumed in MLflow: where the present command says, or nowhere.
 
     Its run there is opened again; if there is none, a new one is created and noted. Raises UserError if
     MLflow cannot be used.

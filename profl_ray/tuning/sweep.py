@@ -57,7 +57,7 @@ def resume_sweep(request: SweepRequest, name: str, say: Callable[[str], None]) -
             stack.enter_context(_ended_in_order(request, folder, tracked, say))
         refill_trials(trials, config, request.space, tracked, say)
         if drawn_anew := trials.drawn_anew():
-            say(f"the next {drawn_anew} settings are drawn anew, knowing the results so far")
+            say(f"the next {drawn_anew} settings are drawn again, with the results so far known")
         return _play(trials, request, config, tracked, say)
 
 

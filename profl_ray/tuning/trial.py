@@ -32,7 +32,7 @@ SUB_MODELS, SPENT_ROUNDS, SPENT_BYTES = "sub_models", "round", "spent_bytes"
 class ProFLTrial(tune.Trainable):
     """A trial; one Tune iteration is one round.
 
-    The driver saves its state itself, so Tune's checkpoint holds only the way to it.
+    The driver saves its state itself, so Tune's checkpoint holds only its path.
     """
 
     def setup(self, config: dict[str, Any], context: SweepContext | None = None) -> None:

@@ -175,9 +175,9 @@ def failure_of(trial: Any) -> str:
         # Whatever any library's error trips over as it is unpickled: the trial failed all the same.
         return f"it failed ({type(problem).__name__} while its error was read)"
     if error is None:
-        return "its process failed or is gone"
+        return "its process failed or was lost"
     if isinstance(error, RayActorError):
-        return f"its process is gone ({reason(error)})"
+        return f"its process was lost ({reason(error)})"
     cause = getattr(error, "cause", None) or error
     return str(cause).splitlines()[0][:300] if isinstance(cause, UserError) else reason(cause)
 

@@ -70,7 +70,7 @@ MISTAKES = {
         "--address here:8265: give the cluster's dashboard",
     ),
     "submit nothing": (("submit",), "give a command to send, or --follow JOB, or --stop JOB"),
-    "unknown home": ((*TINY, "data.root=~nosuchuser/x"), "this machine knows no such user"),
+    "unknown home": ((*TINY, "data.root=~nosuchuser/x"), "there is no such user on this machine"),
     "submit option too late": (
         ("submit", "sweep", "freezing", "storage.root=/shared", "--address", "http://head:8265"),
         "submit sweep: No such option: --address (options of submit itself come before the command)",

@@ -101,7 +101,7 @@ def test_parts_that_ray_cannot_share_out_are_told(tmp_path, key):
     told = refused(
         config(tmp_path, "fleet.backend=ray", f"fleet.{key}=0.00001"), [Node({"CPU": 7, "GPU": 1})]
     )
-    assert told == f"fleet.{key}=1e-05: Ray shares out parts of 0.0001 (fix: fleet.{key}=0.0001)"
+    assert told == f"fleet.{key}=1e-05: Ray allocates in steps of 0.0001 (fix: fleet.{key}=0.0001)"
     check_cluster(config(tmp_path, "fleet.backend=ray", f"fleet.{key}=0.0001"), [Node({"CPU": 7, "GPU": 1})])
 
 

@@ -258,7 +258,7 @@ def test_what_is_no_number_is_refused_as_it_was_written(word: str) -> None:
 def test_aliases_cannot_fill_the_memory(folder: Path) -> None:
     rows = [f"a{depth}: &a{depth} [{', '.join([f'*a{depth - 1}'] * 9)}]" for depth in range(1, 9)]
     write(folder, bomb="a0: &a0 [x]\n" + "\n".join(rows))
-    assert "broken YAML: its aliases unfold to more than 1000000 values" in error("bomb")
+    assert "broken YAML: its aliases expand to more than 1000000 values" in error("bomb")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -416,7 +416,7 @@ def test_several_mistakes_are_one_line(folder: Path) -> None:
             "recipe: exp(1)\n",
             "recipe=exp(1): must be text of letters A to z, digits, spaces, '.', '_' and '-', ",
         ),
-        ("model: &a {name: *a}\n", "{path}:1: broken YAML: it holds itself"),
+        ("model: &a {name: *a}\n", "{path}:1: broken YAML: it contains itself"),
         ("model:\n", "model=null: model is a section; set its keys: name, width, partition (in recipe bad)"),
         ("modle: {name: x}\n", "unknown key 'modle' (in recipe bad); did you mean 'model'?"),
         (

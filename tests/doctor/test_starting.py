@@ -9,7 +9,7 @@ from profl_ray.sizes import MIB
 def test_the_folder_for_rays_sockets_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     (finding,) = starting_findings()
-    assert finding.level == "ok" and finding.what == "one of our own starts in /tmp/ray"
+    assert finding.level == "ok" and finding.what == "a local Ray starts in /tmp/ray"
 
 
 def test_a_folder_that_is_too_long_fails_as_the_commands_do(monkeypatch):

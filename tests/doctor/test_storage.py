@@ -77,7 +77,7 @@ def test_a_lock_that_is_given_twice_is_no_lock(tmp_path):
     told = probe.try_folder(folder, "b")  # The lock is free here.
     assert told == STORAGE | {"locks": False}
     (finding,) = of_storage(storage_findings(tmp_path, folder, [answer("b", storage=told)]))
-    assert finding.level == "fail" and "a lock held by the driver is given to b" in finding.what
+    assert finding.level == "fail" and "a lock held by the driver is granted to b" in finding.what
 
 
 def test_what_a_node_writes_must_be_seen(tmp_path):
@@ -93,7 +93,7 @@ def test_what_a_node_writes_must_be_seen(tmp_path):
             {"seen": True, "written": False, "what": "Read-only file system"},
             "cannot be written on b: Read-only",
         ),
-        ({"error": "OSError: stale"}, "cannot be tried on b: OSError: stale"),
+        ({"error": "OSError: stale"}, "cannot be tested on b: OSError: stale"),
         (STORAGE | {"renames": False}, "does not replace the old one on b"),
     ],
 )

@@ -79,12 +79,12 @@ def test_submit_needs_the_token_alone_and_goes_where_it_is_told(program, head):
 )
 def test_a_token_that_is_not_the_clusters_is_told(program, head, token, words):
     done = program("submit", "--address", head.address, *MEMORY, **token)
-    assert done.returncode == 2 and "the cluster wants its token" in done.stderr and words in done.stderr
+    assert done.returncode == 2 and "the cluster requires its token" in done.stderr and words in done.stderr
     # The head listens on loopback, which Ray would replace by another address.
     joining = {"RAY_ADDRESS": f"127.0.0.1:{head._ports[1]}", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     done = program("run", "digits_tiny", "fleet.backend=ray", "tracking.enabled=false", **joining, **token)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "wants its token" in done.stderr and words in done.stderr
+    assert "requires its token" in done.stderr and words in done.stderr
 
 
 def test_an_address_where_another_program_listens_is_told_within_seconds(program):

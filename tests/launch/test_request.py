@@ -35,8 +35,11 @@ def test_a_job_runs_the_project_with_what_it_needs(project):
         (("swep", "freezing", STORED), "did you mean 'sweep'"),
         (("ui",), "unknown command for a job 'ui'"),
         (("sweep", "freezing"), "a job's folder is thrown away with the job: give storage.root="),
-        (("run", "digits_tiny", "storage.root=runs"), "storage.root=runs: a job starts in another folder"),
-        ((*SWEEP, "data.root=data"), "data.root=data: a job starts in another folder"),
+        (
+            ("run", "digits_tiny", "storage.root=runs"),
+            "storage.root=runs: a job starts in a different",
+        ),
+        ((*SWEEP, "data.root=data"), "data.root=data: a job starts in a different folder"),
         ((*SWEEP, "federation.quotas.path=q.txt"), "federation.quotas.path=q.txt: a job starts in"),
         ((*SWEEP, "tracking.uri=sqlite:///mlflow.db"), "use sqlite:////absolute/path"),
         (("run", "/home/me/my.yaml", STORED), "a job sees only the working folder"),

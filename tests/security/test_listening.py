@@ -69,7 +69,7 @@ def test_a_head_lets_no_one_in_without_its_token(tmp_path):
         assert dashboard and all(one.is_local for one in dashboard)
         assert head.jobs.nodes()
         for wrong in ("", "0" * 64):
-            with pytest.raises(UserError, match="the cluster wants its token"):
+            with pytest.raises(UserError, match="the cluster requires its token"):
                 Jobs(head.address, wrong)
         address = f"127.0.0.1:{head._ports[1]}"
         environment = head.client_environment() | {"RAY_gcs_rpc_server_connect_timeout_s": "5"}

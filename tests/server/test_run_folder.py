@@ -159,7 +159,7 @@ def test_spoilt_facts_are_told_in_one_line(folder, text):
 
 
 FORMATS = {
-    "before": ({"format": None}, "notes no format, as before format 5"),
+    "before": ({"format": None}, r"has no format number \(it was written before format 5\)"),
     "older": (
         {"format": FORMAT - 1, "written_by": "profl-ray 0.0.9 at 1a3ad41"},
         rf"has format {FORMAT - 1}, written by profl-ray 0.0.9 at 1a3ad41; .* reads format {FORMAT} "

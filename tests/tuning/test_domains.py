@@ -28,7 +28,7 @@ WRONG = [
     ("training.local_epochs", Choice.of(1, 0), r"training\.local_epochs=0: must be an integer"),
     ("training.local_epochs", Choice.of(2.5), r"training\.local_epochs=2\.5: must be an integer"),
     ("training.local_epochs", Choice.of(True), r"training\.local_epochs=true: must be an integer"),
-    ("training.local_epochs", Choice(()), "is a choice of nothing"),
+    ("training.local_epochs", Choice(()), "is an empty choice"),
     (
         "training.weight_decay",
         Range(0.0, 0.1, log=True),
@@ -84,7 +84,7 @@ BUNDLE = {"fast": {"training.local_epochs": 1}, "slow": {"training.local_epochs"
         ),
         (Choice.of("fast"), {"fast": {"epochs": 0}}, "way=fast: unknown key 'epochs'"),
         (Choice.of("fast", "best"), BUNDLE, "way=best: must be one of fast, slow"),
-        (Choice(()), BUNDLE, "way is a choice of nothing"),
+        (Choice(()), BUNDLE, "way is an empty choice"),
         (Range(1, 2), BUNDLE, "way is a range, but its choices are names"),
     ],
 )

@@ -70,7 +70,7 @@ def test_other_errors_are_not_tried_again(error):
 def test_lost_processes_are_told_and_replaced():
     said, tuner = [], Losing(2)
     assert fit(tuner, lambda: tuner, said.append, Interruption()) is RESULTS
-    assert said == ["trials whose process is gone: 1; all that failed are tried once more"] * 2
+    assert said == ["trials whose process was lost: 1; all that failed are tried once more"] * 2
 
 
 @pytest.mark.parametrize(("times", "interrupted", "fits"), [(99, False, MAX_RESTARTS + 1), (99, True, 1)])

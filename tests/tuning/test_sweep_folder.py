@@ -82,7 +82,10 @@ DAMAGE = {
     "a list": (_spoil("sweep.json", b"[]"), "was not written by this program"),
     "no configuration": (lambda folder: (folder / "config.yaml").unlink(), "config.yaml: No such file"),
     "another configuration": (_spoil("config.yaml", b"seed: 3"), "was changed since the sweep was begun"),
-    "before": (lambda folder: _change(folder, "format", None), "notes no format, as before format 5"),
+    "before": (
+        lambda folder: _change(folder, "format", None),
+        "has no format number (it was written before",
+    ),
     "newer": (lambda folder: _change(folder, "format", 9), "has format 9, written by profl-ray 0.1.0"),
 }
 

@@ -99,7 +99,7 @@ def test_a_trial_that_lost_its_process_is_told_and_goes_on(watched):
     view, lines, _ = watched
     view.on_trial_result(0, [], trial(1), result(share_done=1.0))
     view.on_trial_recover(0, [], trial(1))
-    assert lines == ["  lost  seed=1: its process failed or is gone; it resumes from its last round"]
+    assert lines == ["  lost  seed=1: its process failed or was lost; it resumes from its last round"]
     view.on_trial_complete(0, [], trial(1))
     assert lines[1].startswith("  done  seed=1")
 
@@ -128,8 +128,8 @@ def from_a_worker(error):
 WHY = [
     (from_a_worker(UserError("no such file")), "no such file"),
     (from_a_worker(RuntimeError("of this\nand that")), "RuntimeError: of this"),
-    (ActorDiedError(), "its process is gone (ActorDiedError: "),
-    (None, "its process failed or is gone"),
+    (ActorDiedError(), "its process was lost (ActorDiedError: "),
+    (None, "its process failed or was lost"),
 ]
 
 

@@ -65,7 +65,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 
 
 class Command(NamedTuple):
-    """One command as it stands on a page, without the remark behind it."""
+    """One command as written on a page, without the remark behind it."""
 
     page: str
     line: int

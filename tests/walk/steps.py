@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Walked:
-    """The command is run, as it stands on the page, as a step of the named walk.
+    """The command is run, as written on the page, as a step of the named walk.
 
-    Whatever is not as it stands is said here: `beside` are programs that other machines would run (with what
+    Whatever is not as written is said here: `beside` are programs that other machines would run (with what
     they show when they are up), each in a terminal of its own until the walk's end; `given` runs before it
     (what the reader has, or has done); `fill` puts in what the reader replaces (a value, or `Seen`);
     `more` is put behind it to make it short.

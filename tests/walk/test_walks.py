@@ -1,4 +1,4 @@
-"""The walks: the pages' commands as they stand, typed into terminals of a fresh machine."""
+"""The walks: the pages' commands as written, typed into terminals of a fresh machine."""
 
 from collections.abc import Iterator
 

@@ -22,7 +22,7 @@ Found = TypeVar("Found")
 def files_of(folder: Path, names: Sequence[str], suffixes: Sequence[str] = ("",)) -> list[Path | None]:
     """Return the file of each name in `folder`, None where there is none.
 
-    The name as it stands comes first, with each of the suffixes; then one in other letters
+    The name as written comes first, with each of the suffixes; then one in other letters
     (`Train_32x32.MAT`), with other separators (`train-images.idx3-ubyte`), or in a folder of its own name, as
     some programs unpack it.
     """
