@@ -42,6 +42,6 @@ class DataConfig(Section):
     test_images: Count | None = None
     """Evaluate on the first so many test images; default: all."""
     validation: float = Field(0.0, ge=0, lt=1)
-    """Share of the training examples that no device gets, for choosing settings: accuracies are measured on
-    it, and on the test examples only where a step ends."""
+    """Share of the training examples that no device gets, for choosing settings: every accuracy is measured
+    on it, and on the test examples once, at the end (`final_test_accuracy`)."""
     split: SplitConfig = SplitConfig()

@@ -3,7 +3,7 @@
 from profl_ray.federation.cohort import draw_cohort
 from profl_ray.federation.data_sets import DATA_SETS, load_data
 from profl_ray.federation.data_split import DataSplit
-from profl_ray.federation.examples import Examples, Inputs, check_examples
+from profl_ray.federation.examples import Examples, Inputs, Part, check_examples
 from profl_ray.federation.partitioners import PARTITIONERS
 from profl_ray.federation.pixels import Pixels, image_examples
 from profl_ray.federation.quotas import MIB_PER_MB, draw_quotas, draw_uniform_mb
@@ -16,6 +16,7 @@ __all__ = [
     "DataSplit",
     "Examples",
     "Inputs",
+    "Part",
     "Pixels",
     "check_examples",
     "draw_cohort",

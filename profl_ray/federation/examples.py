@@ -1,12 +1,15 @@
 """A data set in memory: what is stored of each example, its label, and how it becomes a model's input."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from profl_ray.errors import UserError
+
+Part = Literal["test", "validation"]
+"""What is evaluated on: the test examples, or the part of the training examples that no device has."""
 
 
 class Inputs(Protocol):

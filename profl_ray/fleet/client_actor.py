@@ -6,7 +6,7 @@ import numpy as np
 import ray
 
 from profl_ray.cluster.environment import prepare_environment
-from profl_ray.federation import DataSplit, Examples
+from profl_ray.federation import DataSplit, Examples, Part
 from profl_ray.training import (
     DeviceWorker,
     EvaluationSum,
@@ -41,10 +41,16 @@ class ClientActor:
         return self.worker.measure(_states(keys, arrays)[0])
 
     def evaluate(
-        self, start: int, stop: int, batch_size: int, keys: list[StateKey], *arrays: np.ndarray
+        self,
+        part: Part,
+        start: int,
+        stop: int,
+        batch_size: int,
+        keys: list[StateKey],
+        *arrays: np.ndarray,
     ) -> EvaluationSum:
-        """Evaluate on a range of the test images."""
-        return self.worker.evaluate(_states(keys, arrays)[0], start, stop, batch_size)
+        """Evaluate on a range of a part of the examples."""
+        return self.worker.evaluate(_states(keys, arrays)[0], start, stop, batch_size, part)
 
 
 def _states(keys: list[StateKey], arrays: tuple[np.ndarray, ...]) -> list[TaskState]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from profl_ray.federation import Part
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.ports import evaluation_chunks
 from profl_ray.training import DeviceWorker, EvaluationSum, GroupOrder, GroupResult, TaskState
@@ -22,11 +23,13 @@ class InProcessFleet:
         """Return the measured peak, in bytes, of training the task at its full batch size."""
         return self.worker.measure(state)
 
-    def evaluate(self, state: TaskState, num_images: int, batch_size: int) -> EvaluationSum:
-        """Evaluate the task's model on the first `num_images` test images."""
+    def evaluate(
+        self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
+    ) -> EvaluationSum:
+        """Evaluate the task's model on the first `num_images` examples of a part."""
         total = EvaluationSum(0, 0.0, 0)
         for start, stop in evaluation_chunks(num_images, batch_size):
-            total += self.worker.evaluate(state, start, stop, batch_size)
+            total += self.worker.evaluate(state, start, stop, batch_size, part)
         return total
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.cluster.resources import check_cluster
 from profl_ray.errors import UserError
+from profl_ray.federation import Part
 from profl_ray.fleet.client_actor import RemoteClientActor, StateKey
 from profl_ray.fleet.crew import Call, Crew
 from profl_ray.server.experiment import Experiment
@@ -68,12 +69,14 @@ class RayFleet:
         keys, arrays = self._publish([state])
         return self.crew.play([Call(0, "measure", (keys, *arrays))])[0]
 
-    def evaluate(self, state: TaskState, num_images: int, batch_size: int) -> EvaluationSum:
-        """Evaluate the task's model on the first `num_images` test images."""
+    def evaluate(
+        self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
+    ) -> EvaluationSum:
+        """Evaluate the task's model on the first `num_images` examples of a part."""
         keys, arrays = self._publish([state])
         chunks = evaluation_chunks(num_images, batch_size)
         calls = [
-            Call(i, "evaluate", (start, stop, batch_size, keys, *arrays))
+            Call(i, "evaluate", (part, start, stop, batch_size, keys, *arrays))
             for i, (start, stop) in enumerate(chunks)
         ]
         return sum(self.crew.play(calls), EvaluationSum(0, 0.0, 0))

@@ -18,6 +18,7 @@ from profl_ray.run.tracked_run import start_writer
 from profl_ray.server.checkpoint import weights_sha256
 from profl_ray.server.contents import check_contents
 from profl_ray.server.experiment import Experiment, assemble
+from profl_ray.server.final_test import final_test
 from profl_ray.server.needs import StepNeed
 from profl_ray.server.ports import RoundPlayer
 from profl_ray.server.record import RoundRecord
@@ -167,6 +168,7 @@ class Driver:
             "mlflow_run_id": self.writer.run_id,
             "finished": self.finished,
             **figures,
+            **(final_test(self.experiment, self.fleet, self.server.strategy) if self.finished else {}),
             "weights_sha256": weights_sha256(self.server.strategy.complete_weights()),
             "rounds_trained": self.server.rounds_trained,
             "rounds_shared": self.server.rounds_shared,

@@ -13,7 +13,7 @@ import torch
 from profl_ray.config import ExperimentConfig, FleetConfig
 from profl_ray.errors import NotHere
 from profl_ray.facts import KeptFacts
-from profl_ray.federation import DataSplit, Examples, draw_quotas, load_data, split_examples
+from profl_ray.federation import DataSplit, Examples, Part, draw_quotas, load_data, split_examples
 from profl_ray.memory import NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_inputs
 from profl_ray.server.needs import StepNeed, check_affordable, step_needs
@@ -42,6 +42,17 @@ class Experiment:
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(array.data if array.flags.c_contiguous else array.tobytes())
         return digest.hexdigest()
+
+    @property
+    def chosen_by(self) -> Part:
+        """What every accuracy of a round is measured on, and so what settings are chosen by."""
+        return "test" if self.split.validation is None else "validation"
+
+    def num_evaluated(self, part: Part) -> int:
+        """Return the number of examples of a part."""
+        if part == "test" or self.split.validation is None:
+            return len(self.data.test_labels)
+        return len(self.split.validation)
 
     @property
     def contents(self) -> dict[str, str]:

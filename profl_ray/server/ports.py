@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from profl_ray.federation import Part
 from profl_ray.server.checkpoint import Snapshot
 from profl_ray.server.ledger import Ledger
 from profl_ray.server.record import RoundRecord
@@ -25,8 +26,10 @@ class Fleet(Protocol):
         """Return the measured peak, in bytes, of training the task at its full batch size."""
         ...
 
-    def evaluate(self, state: TaskState, num_images: int, batch_size: int) -> EvaluationSum:
-        """Evaluate the task's model on the first `num_images` test images."""
+    def evaluate(
+        self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
+    ) -> EvaluationSum:
+        """Evaluate the task's model on the first `num_images` examples of a part."""
         ...
 
     def close(self) -> None:
@@ -85,10 +88,10 @@ class RoundPlayer(Protocol):
 
 
 EVALUATION_CHUNK = 1000
-"""Test images per call, rounded down to whole batches. Fixed, so that sums do not depend on the fleet."""
+"""Examples per call, rounded down to whole batches. Fixed, so that sums do not depend on the fleet."""
 
 
 def evaluation_chunks(num_images: int, batch_size: int) -> list[tuple[int, int]]:
-    """Cut the test images into ranges (start, stop) of whole batches."""
+    """Cut so many examples into ranges (start, stop) of whole batches."""
     size = max(1, EVALUATION_CHUNK // batch_size) * batch_size
     return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from profl_ray.errors import NothingLearnt
-from profl_ray.federation import draw_cohort
+from profl_ray.federation import Part, draw_cohort
 from profl_ray.memory import MIB, Demand
 from profl_ray.randomness import numpy_stream
 from profl_ray.server.checkpoint import Snapshot
@@ -77,9 +77,7 @@ class Server:
         if progress.step_ended or plan.step_round % self.config.evaluation.every_rounds == 0:
             for wanted in self.strategy.surveys(progress.step_ended):
                 surveys.append(self._survey(wanted, counted=progress.step_ended))
-            num_images = len(self.experiment.data.test_labels)
-            batch_size = self.config.evaluation.batch_size
-            evaluation = self.fleet.evaluate(self.strategy.evaluation(), num_images, batch_size)
+            evaluation = self.evaluate(self.experiment.chosen_by)
         if progress.step_ended and not self.ledger.step_merges:
             raise NothingLearnt(_no_device_trained(plan, training.result))
         return Played(started, plan, training, tuple(surveys), progress, evaluation)
@@ -148,6 +146,11 @@ class Server:
         """Resume from a snapshot; `ledger.rounds` is the round after which that is."""
         self.load(snapshot)
         self.take_counts(snapshot.facts)
+
+    def evaluate(self, part: Part) -> EvaluationSum:
+        """Evaluate what the strategy has now on a part of the examples."""
+        num_examples, batch_size = self.experiment.num_evaluated(part), self.config.evaluation.batch_size
+        return self.fleet.evaluate(self.strategy.evaluation(), num_examples, batch_size, part)
 
     def close(self) -> None:
         """Release what the server holds beside its fleet: nothing, here."""

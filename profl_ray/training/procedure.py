@@ -60,6 +60,8 @@ class Device:
     """What it kept of its last round (`Outcome.kept`); empty the first time."""
     augmented: Callable[[Tensor, np.random.Generator], Tensor] | None = None
     """Makes a random variant of a batch (`Inputs.augmented`); None: batches stay as they are."""
+    test: Callable[[], tuple[Features, Tensor]] | None = None
+    """Makes inputs and labels of its own test, which it never trains on; None: it has none."""
 
     def own(self, name: str) -> np.random.Generator:
         """Return the generator of this device's stream of that name in this round."""

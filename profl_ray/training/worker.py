@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from profl_ray.errors import MemoryQuotaExceeded
-from profl_ray.federation import DataSplit, Examples
+from profl_ray.federation import DataSplit, Examples, Part
 from profl_ray.memory import Demand, is_out_of_memory, measure_step_bytes, memory_cap
 from profl_ray.models import Features
 from profl_ray.randomness import stream_seed
@@ -96,9 +96,11 @@ class DeviceWorker:
         """Return the measured peak bytes of training the task at its full batch size."""
         return self.thread.run(self._measure, state)
 
-    def evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
-        """Evaluate the task's model on test examples start..stop-1."""
-        return self.thread.run(self._evaluate, state, start, stop, batch_size)
+    def evaluate(
+        self, state: TaskState, start: int, stop: int, batch_size: int, part: Part = "test"
+    ) -> EvaluationSum:
+        """Evaluate the task's model on examples start..stop-1 of a part."""
+        return self.thread.run(self._evaluate, state, start, stop, batch_size, part)
 
     def _measure(self, state: TaskState) -> int:
         resident = self.residents.hold(state)
@@ -107,16 +109,35 @@ class DeviceWorker:
         self.residents.drop(state.task)  # The steps spoilt its weights.
         return peak
 
-    def _evaluate(self, state: TaskState, start: int, stop: int, batch_size: int) -> EvaluationSum:
+    def _evaluate(
+        self, state: TaskState, start: int, stop: int, batch_size: int, part: Part
+    ) -> EvaluationSum:
         model = self.residents.hold(state).model
         model.eval()
-        labels = torch.from_numpy(self.data.test_labels[start:stop].copy()).to(self.device)
+        stored, their_labels = self._examples(part, start, stop)
+        labels = torch.from_numpy(their_labels.copy()).to(self.device)
         try:
-            inputs = self._inputs(state, model, self.data.test_inputs[start:stop])
+            inputs = self._inputs(state, model, stored)
             return evaluate_examples(model, inputs, labels, batch_size)
         finally:
             skip_units(model, 0)
             set_training_mode(model, state.task.fixed_statistics)
+
+    def _examples(self, part: Part, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return examples start..stop-1 of a part as they are stored, and their labels."""
+        data = self.data
+        if part == "test":
+            return data.test_inputs[start:stop], data.test_labels[start:stop]
+        assert self.split.validation is not None
+        indices = self.split.validation[start:stop]
+        return data.train_inputs[indices], data.train_labels[indices]
+
+    def _own_test(self, state: TaskState, model: nn.Module, device: int) -> tuple[Features, torch.Tensor]:
+        """Return inputs and labels of a device's own test, as the model takes them now."""
+        assert self.split.own_tests is not None
+        indices = self.split.own_tests[device]
+        labels = torch.from_numpy(self.data.train_labels[indices]).to(self.device)
+        return self._inputs(state, model, self.data.train_inputs[indices]), labels
 
     def _inputs(self, state: TaskState, model: nn.Module, stored: np.ndarray) -> Features:
         """Return what the model is given for examples: inputs, or what a fixed prefix makes of them."""
@@ -163,6 +184,8 @@ class DeviceWorker:
                 f"device {mine.device} has {len(indices)} examples, whose labels are not all in "
                 f"0..{self.data.num_classes - 1}"
             )
+        own_tests = self.split.own_tests
+        has_own_test = own_tests is not None and len(own_tests[mine.device]) > 0
         device = Device(
             mine.device,
             self._inputs(state, resident.model, self.data.train_inputs[indices]),
@@ -172,6 +195,7 @@ class DeviceWorker:
             order.step_round,
             mine.kept,
             self.data.inputs.augmented if settings.augment else None,
+            partial(self._own_test, state, resident.model, mine.device) if has_own_test else None,
         )
         return resident, device
 

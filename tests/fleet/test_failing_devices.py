@@ -29,7 +29,7 @@ def test_a_device_with_bad_data_is_dropped_and_the_others_train(failing):
     drawn = [record for record in records if POISONED in record.cohort]
     assert drawn, "it is drawn at times"
     for record in drawn:
-        assert record.failed == {POISONED: "device 2 has 40 images, whose labels are not all in 0..9"}
+        assert record.failed == {POISONED: "device 2 has 40 examples, whose labels are not all in 0..9"}
         assert set(record.trained) == set(record.cohort) - {POISONED}
     assert digest == play(failing, InProcessFleet(failing))[0]
 

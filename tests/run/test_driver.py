@@ -1,6 +1,8 @@
 import inspect
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from fleet.kit import NUM_ROUNDS, short_config, without_seconds
 
@@ -9,6 +11,7 @@ from profl_ray.fleet.in_process import InProcessFleet
 from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.strategies.base import task_state
 from profl_ray.tracking import prepare_store, read_run
 from profl_ray.training.sgd import LeanSGD
 
@@ -33,9 +36,42 @@ def test_a_run_from_its_first_round_to_its_end(make_driver, reference):
     assert without_seconds(seen) == without_seconds(driver.records) == expected
     assert summary["finished"] and summary["rounds"] == NUM_ROUNDS and summary["run_id"] == "run"
     assert summary["weights_sha256"] == digest
-    assert summary["final_accuracy"] == expected[-1].test_accuracy
+    assert summary["final_accuracy"] == expected[-1].test_accuracy and "final_test_accuracy" not in summary
     assert driver.status()["finished"] and driver.status()["last"] == seen[-1].to_json()
     assert records_of(driver.folder) == driver.records
+
+
+def test_settings_are_chosen_by_the_validation_part_and_the_test_examples_come_last(make_driver, monkeypatch):
+    driver, parts = make_driver("data.validation=0.25"), []
+    whole, split = driver.experiment.data, driver.experiment.split
+    evaluate = driver.fleet.evaluate
+
+    def noted(state, num_images, batch_size, part="test"):
+        parts.append((part, num_images))
+        return evaluate(state, num_images, batch_size, part)
+
+    monkeypatch.setattr(driver.fleet, "evaluate", noted)
+    summary = driver.run()
+    num_test = len(whole.test_labels)
+    assert parts[-1] == ("test", num_test) and set(parts[:-1]) == {("validation", len(split.validation))}
+    assert len(parts) == NUM_ROUNDS + 1
+    assert summary["final_accuracy"] == driver.records[-1].test_accuracy
+    # The same, on data whose test examples are those of the part.
+    strategy = driver.server.strategy
+    state = task_state(strategy.complete_task(), strategy.complete_weights(), "complete")
+    as_test = replace(
+        whole,
+        test_inputs=whole.train_inputs[split.validation],
+        test_labels=whole.train_labels[split.validation],
+    )
+    on_part = InProcessFleet(replace(driver.experiment, data=as_test)).evaluate(
+        state, len(split.validation), driver.config.evaluation.batch_size
+    )
+    assert summary["final_accuracy"] == on_part.num_correct / on_part.num_images
+    on_test = InProcessFleet(driver.experiment).evaluate(state, num_test, driver.config.evaluation.batch_size)
+    assert summary["final_test_accuracy"] == on_test.num_correct / num_test
+    trained = np.concatenate(split.indices)
+    assert not set(trained.tolist()) & set(split.validation.tolist())
 
 
 def test_the_share_done_rises_to_one(make_driver):

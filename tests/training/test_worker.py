@@ -18,14 +18,27 @@ from profl_ray.training import (
     SGD,
     Calibration,
     DeviceOrder,
+    DeviceWorker,
     EvaluationSum,
     GroupResult,
     LocalSGD,
     LocalTask,
 )
+from profl_ray.training.prefix import run_units
 from profl_ray.training.resident import RESIDENT_MODELS
 
-from .kit import AMPLE, NETWORK, SETTINGS, TASK, TRAINING, make_data, make_order, make_state, make_worker
+from .kit import (
+    AMPLE,
+    NETWORK,
+    SETTINGS,
+    TASK,
+    TRAINING,
+    make_data,
+    make_order,
+    make_split,
+    make_state,
+    make_worker,
+)
 
 
 def train(worker, *devices, state=None, **order) -> GroupResult:
@@ -351,3 +364,43 @@ def test_settings_are_small_and_travel():
     import pickle
 
     assert pickle.loads(pickle.dumps((SETTINGS, TASK, AMPLE))) == (SETTINGS, TASK, AMPLE)
+
+
+def test_the_validation_part_is_evaluated_as_test_examples_are():
+    data, part = make_data(), np.arange(3, 60, 3)
+    split = replace(make_split(20, 17), validation=part)
+    as_test = replace(data, test_inputs=data.train_inputs[part], test_labels=data.train_labels[part])
+    evaluated = DeviceWorker(data, split, SETTINGS).evaluate(make_state(), 2, 15, 10, "validation")
+    assert evaluated == DeviceWorker(as_test, split, SETTINGS).evaluate(make_state(), 2, 15, 10)
+    assert evaluated.num_images == 13
+
+
+@dataclass(frozen=True)
+class OwnTest(LocalSGD):
+    """Notes the device's own test."""
+
+    def work(self, model, task, device):
+        inputs, labels = device.test() if device.test else (torch.empty(0), torch.empty(0))
+        own = float(inputs.double().sum()), float(labels.sum())
+        return replace(super().work(model, task, device), figures={"inputs": own[0], "labels": own[1]})
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["images", "features"])
+def test_a_device_has_its_own_test_as_its_model_takes_it(tmp_path, kept):
+    """What it is given is what it would be given of these examples for training."""
+    task = replace(TASK, procedure=OwnTest(**vars(TRAINING)))
+    if kept:
+        fixed = ("units.0.", "units.1.")
+        task = replace(task, fixed_statistics=fixed, moving_statistics=("units.2.", "units.3."))
+    data, own = make_data(), np.arange(40, 50)
+    split = replace(make_split(20, 17), own_tests=[own, np.empty(0, np.int64)])
+    settings = replace(SETTINGS, features_root=tmp_path, features_mib=10.0)
+    worker = DeviceWorker(data, split, settings)
+    first, second = worker.train(make_order(0, 1), [make_state(task)]).reports
+    assert (first.failure, second.failure) == (None, None)
+    inputs = data.inputs.tensor(data.train_inputs[own])
+    if kept:
+        inputs = run_units(worker.residents.hold(make_state(task)).model, inputs, 0, 2)
+    expected = {"inputs": float(inputs.double().sum()), "labels": float(data.train_labels[own].sum())}
+    assert first.figures == pytest.approx(expected)
+    assert second.figures == {"inputs": 0.0, "labels": 0.0}
