@@ -18,7 +18,7 @@ def memory(
     model: Annotated[
         str, typer.Option(help="cnn, resnet18, resnet34, vgg11_bn, vgg16_bn, yours.")
     ] = "resnet18",
-    batch_size: Annotated[int, typer.Option(help="Images per optimizer step.")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Examples per optimizer step.")] = 128,
     width: Annotated[float, typer.Option(help="Multiplier of every layer's channels.")] = 1.0,
     partition: Annotated[
         str, typer.Option(help="stages, units, units per block ([2,2,2,2]) or a number of blocks.")
@@ -32,7 +32,9 @@ def memory(
     devices: Annotated[
         int | None, typer.Option(help="Number of devices; default: 100, or the lines of the quota file.")
     ] = None,
-    image: Annotated[str, typer.Option(metavar="CxHxW", help="Shape of an image.")] = "3x32x32",
+    shape: Annotated[
+        str, typer.Option("--input", metavar="SHAPE", help="Shape of an input: CxHxW of an image.")
+    ] = "3x32x32",
     classes: Annotated[int, typer.Option(min=1, help="Number of labels.")] = 10,
     plot: Annotated[Path | None, typer.Option(help="Write a figure (.png or .svg).")] = None,
     json: Json = False,
@@ -59,9 +61,9 @@ def memory(
         *kind,
     ]
     config = load_experiment("paper", [*settings, *(overrides or [])]).with_absolute_paths()
-    table = memory_table(config, _shape(image), classes, need_estimator(config.storage.root))
+    table = memory_table(config, _sizes(shape), classes, need_estimator(config.storage.root))
     with results():
-        _print_table(table, f"{model} x{width:g}, batch {batch_size}, images {image}")
+        _print_table(table, f"{model} x{width:g}, batch {batch_size}, inputs {shape}")
     if plot is not None:
         _plot(table, plot)
     if json:
@@ -83,14 +85,15 @@ def _quota_settings(quotas: str) -> tuple[list[str], int]:
     return settings, len(read_quotas(Path(quotas)))
 
 
-def _shape(image: str) -> tuple[int, int, int]:
+def _sizes(shape: str) -> tuple[int, ...]:
     from profl_ray.errors import UserError
 
-    sizes = image.split("x")
-    if len(sizes) != 3 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
-        raise UserError(f"--image {image}: give channels x height x width, for instance 3x32x32")
-    channels, height, width = map(int, sizes)
-    return channels, height, width
+    sizes = shape.split("x")
+    if not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise UserError(
+            f"--input {shape}: give sizes with x between them, channels x height x width of images: 3x32x32"
+        )
+    return tuple(map(int, sizes))
 
 
 def _print_table(table: "MemoryTable", title: str) -> None:

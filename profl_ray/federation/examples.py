@@ -46,7 +46,7 @@ class Examples:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input: (C, H, W) of an image."""
+        """Shape of one input as it is stored: (C, H, W) of an image, (T,) of tokens."""
         return tuple(self.train_inputs.shape[1:])
 
     @property

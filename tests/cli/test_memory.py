@@ -8,7 +8,7 @@ from profl_ray.memory import MIB
 @pytest.fixture
 def memory(profl_ray, needs_cache):
     def run(*options):
-        common = ("--model", "cnn", "--image", "1x8x8", "--batch-size", "16", f"storage.root={needs_cache}")
+        common = ("--model", "cnn", "--input", "1x8x8", "--batch-size", "16", f"storage.root={needs_cache}")
         result = profl_ray("memory", *common, *options)
         assert result.code == 0 and result.err == ""
         return result.out
@@ -46,7 +46,7 @@ def test_the_table_shows_the_same_figures(memory):
         assert f"{step['need_mib']:.1f}" in line
         assert f"{100 * step['eligible_share']:.0f} %" in line
     assert f"{100 * table['reduction']:.1f} % below full training" in text
-    assert "cnn x1, batch 16, images 1x8x8" in text
+    assert "cnn x1, batch 16, inputs 1x8x8" in text
 
 
 def test_without_json_there_is_none(memory):

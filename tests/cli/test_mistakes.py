@@ -3,7 +3,7 @@
 import pytest
 
 TINY = ("run", "digits_tiny", "tracking.enabled=false")
-CNN = ("memory", "--model", "cnn", "--image", "1x8x8")
+CNN = ("memory", "--model", "cnn", "--input", "1x8x8")
 POOR = ("federation.quotas.low_fraction=0.01", "federation.quotas.high_fraction=0.02")
 SKEWED = ("data.split.name=dirichlet", "data.split.alpha=0.001", "data.split.min_images=60")
 
@@ -81,9 +81,9 @@ MISTAKES = {
         "--address http://127.0.0.1:9: no Ray job server answers there",
     ),
     "memory model": (("memory", "--model", "resnet9"), "unknown model 'resnet9'"),
-    "memory image": (("memory", "--image", "3x32"), "--image 3x32: give channels x height x width"),
-    "memory odd digit": (("memory", "--image", "3x32x3²"), "give channels x height x width"),
-    "memory empty image": (("memory", "--image", "3x0x32"), "give channels x height x width"),
+    "memory image": ((*CNN[:-1], "3x32"), "inputs of 3x32 are too small for cnn, or of another kind"),
+    "memory odd digit": (("memory", "--input", "3x32x3²"), "--input 3x32x3²: give sizes"),
+    "memory empty image": (("memory", "--input", "3x0x32"), "--input 3x0x32: give sizes"),
     "memory plot": ((*CNN, "--plot", "f.gif"), "--plot f.gif: give a name that ends with .png, .svg or .pdf"),
     "memory partition": ((*CNN, "--partition", "[3,3]"), "cnn has 4 units, the partition covers 6"),
     "memory quota file": ((*CNN, "--quotas", "none.txt"), "federation.quotas.path=none.txt: cannot read it"),

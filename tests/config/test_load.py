@@ -339,7 +339,10 @@ def test_flat_values_are_overrides_again() -> None:
             "training.weight_decay=.inf",
             "training.weight_decay=Infinity: must be a finite number (in override)",
         ),
-        ("data.split.name=x", "data.split.name=x: must be one of iid, dirichlet, shards (in override)"),
+        (
+            "data.split.name=x",
+            "data.split.name=x: must be one of iid, dirichlet, shards, natural (in override)",
+        ),
         ("storage.root=", "storage.root=: must be a path (in override)"),
         ("seed=true", "seed=true: must be an integer at least 0 (in override)"),
         (

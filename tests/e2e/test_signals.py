@@ -128,7 +128,7 @@ def test_a_sweep_continues_when_its_reader_has_left(program, tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_table_that_the_disk_does_not_take_is_an_error_and_one_without_a_reader_is_none(program, runs):
-    command = f"{sys.executable} -m profl_ray memory --model cnn --image 1x8x8 storage.root={runs}"
+    command = f"{sys.executable} -m profl_ray memory --model cnn --input 1x8x8 storage.root={runs}"
     environment = {"env": program.environment, "cwd": program.temporary, "capture_output": True, "text": True}
     full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], **environment)
     said = "error: cannot write to standard output: No space left on device\n"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef" * 4
 NOWHERE = "127.0.0.1:9"
-MEMORY = ("memory", "--model", "cnn", "--image", "1x8x8", "--json")
+MEMORY = ("memory", "--model", "cnn", "--input", "1x8x8", "--json")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Nothing assumes images: a family of tokens goes through every plan, need, strategy and prefix."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,30 @@ def test_it_trains_under_its_own_estimate(tmp_path: Path, overrides: list[str]) 
         assert record.measured_peak_mib <= record.need_mib * (1 + STATED_ERROR) + SMALLEST_ERROR_MIB
     table = server.strategy.complete_weights()["units.0.0.table.weight"]
     assert table.shape[0] == VOCABULARY and np.isfinite(table).all()
+
+
+@pytest.mark.parametrize("num_devices", [6, 20])
+def test_devices_are_who_the_examples_come_from(tmp_path: Path, num_devices: int) -> None:
+    experiment = experiment_of(
+        tmp_path,
+        "data.split.name=natural",
+        f"federation.num_devices={num_devices}",
+        "data.split.own_test=0.2",
+    )
+    groups = experiment.data.train_groups
+    assert groups is not None and experiment.split.own_tests is not None
+    pairs = zip(experiment.split.indices, experiment.split.own_tests, strict=True)
+    owned = [set(groups[np.concatenate(pair)].tolist()) for pair in pairs]
+    assert sum(map(len, owned)) == len(set.union(*owned)) == 20
+    assert {len(own) for own in owned} == ({1} if num_devices == 20 else {3, 4})
+    with pytest.raises(UserError, match=r"has 20 groups, too few for federation.num_devices=21"):
+        experiment_of(tmp_path, "data.split.name=natural", "federation.num_devices=21")
+
+
+def test_groups_are_a_part_of_what_the_data_are(tmp_path: Path) -> None:
+    one = experiment_of(tmp_path)
+    groups = one.data.train_groups
+    assert groups is not None
+    others = [replace(one.data, train_groups=groups[::-1].copy()), replace(one.data, train_groups=None)]
+    digests = {replace(one, data=data).data_sha256 for data in (one.data, *others)}
+    assert len(digests) == 3
