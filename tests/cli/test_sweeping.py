@@ -19,3 +19,18 @@ def test_results_in_a_jobs_own_folder_are_warned_of(tmp_path, monkeypatch, capsy
         load_experiment("digits_tiny", [f"storage.root={tmp_path}"]).with_absolute_paths()
     )
     assert capsys.readouterr().out == "" and Path.cwd() == here
+
+
+def test_a_sweep_of_another_format_is_refused_before_ray_starts(profl_ray, tmp_path, monkeypatch):
+    def no_ray(*_):
+        raise AssertionError("Ray is started")
+
+    monkeypatch.setattr("profl_ray.cluster.ray_session.ray_session", no_ray)
+    folder = tmp_path / "runs" / "freezing-1"
+    folder.mkdir(parents=True)
+    (folder / "sweep.json").write_text('{"space": "freezing", "uri": null}')
+    result = profl_ray("sweep", "freezing", "storage.root=runs", "--resume", "freezing-1")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "sweep.json has no format number (it was written before format 5)" in result.err
+    assert "finish it with commit fcee892" in result.err
+    assert [path.name for path in folder.iterdir()] == ["sweep.json"]
