@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.groups import Group
 from analysis.rows import MIB, Row
-from profl_ray.figures.style import FILLS, INK, line_style, message, panels, percent, styled
+from profl_ray.figures.style import BAR, EDGE, INK, line_style, message, panels, percent, styled
 
 MAX_LINES = 12
 NUM_POINTS = 60
@@ -55,15 +55,15 @@ def curves_figure(groups: Sequence[Group]) -> Figure:
 
 
 def curve_points(row: Row, kind: str) -> list[tuple[float, float]]:
-    """Return (x, accuracy) of one trial, of the sub-models that grow or are trained for good.
+    """Return (x, accuracy) of one trial, of the steps whose accuracies compare.
 
-    What shrinking cost counts: it is where the line starts. Its sub-models' accuracies would hide others.
+    What other steps cost counts: it is where the line starts.
     """
     at = AXES[kind][1](row)
     return [
         (at[record.round], record.test_accuracy)
         for record in row.trial.records
-        if record.test_accuracy is not None and record.stage not in ("calibrate", "shrink", "map")
+        if record.test_accuracy is not None and record.compares
     ]
 
 
@@ -107,12 +107,12 @@ def participation_bars(groups: Sequence[Group]) -> Figure:
         return figure
     for line, group in enumerate(shown):
         for shift, share, fill, hatch in (
-            (-0.19, group.participation, FILLS["shrink"], ""),
+            (-0.19, group.participation, BAR, ""),
             (0.19, group.took_part, "white", "////"),
         ):
             if share is None:
                 continue
-            axes.barh(line + shift, share, height=0.36, color=fill, hatch=hatch, edgecolor="#555555", lw=0.6)
+            axes.barh(line + shift, share, height=0.36, color=fill, hatch=hatch, edgecolor=EDGE, lw=0.6)
             axes.annotate(
                 f"{100 * share:.0f} %",
                 (share, line + shift),
@@ -121,8 +121,8 @@ def participation_bars(groups: Sequence[Group]) -> Figure:
                 va="center",
                 fontsize=7.5,
             )
-    axes.barh(0, 0, color=FILLS["shrink"], ec="#555555", label="can afford a step (mean over rounds)")
-    axes.barh(0, 0, color="white", hatch="////", edgecolor="#555555", label="took part at least once")
+    axes.barh(0, 0, color=BAR, ec=EDGE, label="can afford a step (mean over rounds)")
+    axes.barh(0, 0, color="white", hatch="////", edgecolor=EDGE, label="took part at least once")
     axes.set_yticks(range(len(shown)), [group.label for group in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, 1.12)

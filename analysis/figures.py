@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from analysis.groups import Group
 from analysis.point_labels import draw_point_labels
 from analysis.rows import MIB, Result, Row
-from profl_ray.figures.bands import KEY
+from profl_ray.figures.looks import key, run_looks
 from profl_ray.figures.run import draw_accuracy
 from profl_ray.figures.style import (
     COLOURS,
@@ -28,7 +28,7 @@ MAX_PANELS = 12
 @styled
 def accuracy_panels(rows: Sequence[Row]) -> Figure:
     """Draw the accuracy by round of every trial in a panel of its own, the best `MAX_PANELS` of them."""
-    shown = [row for row in rows if row.trial.history][:MAX_PANELS]
+    shown = [row for row in rows if row.trial.records][:MAX_PANELS]
     columns = 1 if len(shown) < 2 else 2
     lines = max(1, -(-len(shown) // columns))
     figure, axes = panels(lines, columns, width=9.2, height=0.3 + 2.35 * lines)
@@ -39,13 +39,15 @@ def accuracy_panels(rows: Sequence[Row]) -> Figure:
                 message(panel, "no trial has a round yet")
             continue
         row = shown[place]
-        draw_accuracy(panel, row.trial.records, width_inches=8.2 / columns)
+        draw_accuracy(panel, row.trial.records, row.trial.stages, width_inches=8.2 / columns)
         tail = percent_words(row) if row.outcome == "finished" else row.outcome
         panel.set_title(f"{row.label}: {tail}", pad=22, fontsize=9)
         panel.set_xlabel("Round" if place >= len(shown) - columns else "")
         panel.set_ylabel("Test accuracy" if place % columns == 0 else "")
     if shown:
-        figure.supxlabel(KEY, fontsize=7.5, color=FAINT)
+        trials = [row.trial for row in shown]
+        keys = [key(trial.records, run_looks(trial.records, trial.stages)) for trial in trials]
+        figure.supxlabel("; ".join(dict.fromkeys(keys)), fontsize=7.5, color=FAINT)
     return figure
 
 
@@ -105,9 +107,7 @@ def traffic_figure(rows: Sequence[Row]) -> Figure:
     """Draw the accuracy of the current sub-model against the traffic up to then, one line per trial."""
     figure, (axes,) = panels(1, width=8.2, height=4.0)
     axes.set_title("Accuracy against traffic")
-    shown = [row for row in rows if row.trial.history.get("test_accuracy") and traffic_points(row)][
-        :MAX_PANELS
-    ]
+    shown = [row for row in rows if traffic_points(row)][:MAX_PANELS]
     if not shown:
         message(axes, "no trial was evaluated")
         return figure
@@ -132,16 +132,20 @@ def traffic_figure(rows: Sequence[Row]) -> Figure:
 
 
 def traffic_points(row: Row) -> list[tuple[float, float]]:
-    """Return (uplink so far in MiB, accuracy) of one trial, once it grows.
+    """Return (uplink so far in MiB, accuracy) of one trial, of the steps whose accuracies compare.
 
-    What shrinking sent counts, but its sub-models come and go and their accuracies would hide the others.
-    A trial that was cut short before it grew keeps them.
+    What other steps sent counts, but their sub-models come and go and their accuracies would hide the others.
+    A trial that was cut short before a step that compares keeps them.
     """
-    sent = dict(row.trial.history.get("uplink_bytes_total", []))
-    stage = dict(row.trial.history.get("stage_code", []))
-    points = [(at, value) for at, value in row.trial.history["test_accuracy"] if at in sent]
-    grown = [(at, value) for at, value in points if stage.get(at, 3) >= 2]
-    return [(sent[at] / MIB, value) for at, value in grown or points]
+    sent_bytes, points, compared = 0, [], []
+    for record in row.trial.records:
+        sent_bytes += record.uplink_bytes
+        if record.test_accuracy is not None:
+            point = (sent_bytes / MIB, record.test_accuracy)
+            points.append(point)
+            if record.compares:
+                compared.append(point)
+    return compared or points
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

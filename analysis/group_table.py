@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from analysis.groups import Group
 from analysis.rows import Row
-from analysis.table import MISSING, number, percent, setting_names, small_number
+from analysis.table import (
+    MISSING,
+    number,
+    percent,
+    ranked_cell,
+    ranked_name,
+    setting_names,
+    small_number,
+)
 
 WORK_SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Budgets of the table at equal work, as shares of the most work that any trial took."""
@@ -21,6 +29,7 @@ def group_table(groups: Sequence[Group]) -> Table:
         *names,
         "seeds",
         "accuracy",
+        *ranked_name(groups),
         "late accuracy",
         "peak MiB",
         "reduction",
@@ -42,6 +51,7 @@ def _group_cells(group: Group, names: Sequence[str]) -> list[str]:
         *(group.settings.get(name, MISSING) for name in names),
         seeds,
         mean_and_spread(group),
+        *ranked_cell(group),
         percent(group.late_accuracy),
         number(group.peak_mib),
         percent(group.reduction),
@@ -83,14 +93,14 @@ def work_table(groups: Sequence[Group]) -> Table:
 def accuracy_within(row: Row, tflop: float) -> float | None:
     """Return the last accuracy evaluated within so much local training; None if there was none yet.
 
-    Map's students do not count: they are on their way from one sub-model to the next.
+    Accuracies of steps that do not compare do not count.
     """
     done, reached = 0, None
     for record in row.trial.records:
         done += record.local_flops
         if done > tflop * 1e12 * (1 + 1e-9):
             break
-        if record.test_accuracy is not None and record.stage != "map":
+        if record.test_accuracy is not None and record.compares:
             reached = record.test_accuracy
     return reached
 

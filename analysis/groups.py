@@ -20,6 +20,7 @@ MEANS = (
     "downlink_mib",
     "tflop",
     "seconds",
+    "ranked",
 )
 
 
@@ -58,7 +59,7 @@ def seeds_swept(rows: Sequence[Row]) -> bool:
 
 
 def group_rows(rows: Sequence[Row]) -> list[Group]:
-    """Return a group per setting: the reference, then finished ones by mean accuracy, then the others.
+    """Return a group per setting: the reference, then finished ones by what is ranked by, then the others.
 
     Ties go to less memory.
     """
@@ -70,11 +71,11 @@ def group_rows(rows: Sequence[Row]) -> list[Group]:
     reference = [group for group in groups if group.is_reference]
     groups = [group for group in groups if not group.is_reference]
     ranked = sorted(
-        (group for group in groups if group.num_finished),
-        key=lambda group: (-(group.accuracy or 0.0), group.peak_mib or 0.0, group.label),
+        (group for group in groups if group.num_finished and group.score is not None),
+        key=lambda group: (-(group.score or 0.0), group.peak_mib or 0.0, group.label),
     )
+    others = sorted((group for group in groups if group not in ranked), key=lambda group: group.label)
     ranked = [replace(group, rank=rank) for rank, group in enumerate(ranked, start=1)]
-    others = sorted((group for group in groups if not group.num_finished), key=lambda group: group.label)
     return reference + ranked + others
 
 
@@ -89,6 +90,7 @@ def _group(settings: dict[str, str], rows: Sequence[Row]) -> Group:
         outcome="finished" if num_finished else ordered[0].outcome,
         rows=tuple(ordered),
         num_finished=num_finished,
+        ranking=ordered[0].ranking,
         rounds=None if rounds is None else round(rounds),
         **{name: _mean([getattr(row, name) for row in counted]) for name in MEANS},
     )

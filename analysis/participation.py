@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from analysis.rows import Row
-from profl_ray.figures.style import FILLS, HATCHES, message, panels, percent, steps_of, styled
+from profl_ray.figures.looks import looks_of
+from profl_ray.figures.style import EDGE, message, panels, percent, steps_of, styled
 
-Profile = tuple[tuple[str, float], ...]
-"""Steps in words and their share of devices that can afford them, in the order of the run."""
+Profile = tuple[tuple[str, str, float], ...]
+"""Steps in words, their stages and their share of devices that can afford them, in the order of the run."""
 
 MAX_PROFILES = 6
 
@@ -30,7 +31,7 @@ def profiles(rows: Sequence[Row]) -> dict[Profile, list[Row]]:
 
 def profile_of(row: Row) -> Profile:
     """Return the eligible share of each step of one trial."""
-    return tuple((step[0].step, step[0].eligible_share) for step in steps_of(row.trial.records))
+    return tuple((s[0].step, s[0].stage, s[0].eligible_share) for s in steps_of(row.trial.records))
 
 
 def shared_settings(rows: Sequence[Row]) -> str:
@@ -58,10 +59,10 @@ def participation_figure(rows: Sequence[Row]) -> Figure:
             axes.set_axis_off()
             continue
         profile, sharing = found[place]
-        for line, (step, share) in enumerate(profile):
-            stage = step.split(" ")[0]
-            fill, hatch = FILLS.get(stage, "#d0d0d0"), HATCHES.get(stage, "")
-            axes.barh(line, share, height=0.7, edgecolor="#555555", linewidth=0.6, color=fill, hatch=hatch)
+        looks = looks_of((stage for _, stage, _ in profile), sharing[0].trial.stages)
+        for line, (_, stage, share) in enumerate(profile):
+            look = looks[stage]
+            axes.barh(line, share, height=0.7, ec=EDGE, lw=0.6, color=look.fill, hatch=look.hatch)
             axes.annotate(
                 f"{100 * share:.0f} %",
                 (share, line),
@@ -70,7 +71,7 @@ def participation_figure(rows: Sequence[Row]) -> Figure:
                 va="center",
                 fontsize=7.5,
             )
-        axes.set_yticks(range(len(profile)), [step for step, _ in profile])
+        axes.set_yticks(range(len(profile)), [step for step, _, _ in profile])
         # The same scale of lines everywhere, so that bars of two partitions can be compared.
         axes.set_ylim(most - 0.4, -0.6)
         axes.set_xlim(0, 1.12)

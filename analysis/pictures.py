@@ -13,7 +13,7 @@ from analysis.figures import accuracy_panels, pareto_figure, traffic_figure
 from analysis.groups import Group, group_rows, seeds_swept
 from analysis.participation import participation_figure
 from analysis.rows import Row
-from profl_ray.figures.run import accuracy_figure, memory_figure, movement_figure, step_needs
+from profl_ray.figures.run import MOVEMENT, accuracy_figure, memory_figure, movement_figure, step_needs
 from profl_ray.figures.style import save
 from profl_ray.tracking.data import TrialData
 
@@ -50,7 +50,7 @@ def write_pictures(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
     """Return the figures over all trials."""
-    drawn = [row for row in rows if row.trial.history]
+    drawn = [row for row in rows if row.trial.records]
     found = []
     if len(drawn) > 1:
         found += [
@@ -81,8 +81,8 @@ def sweep_pictures(rows: Sequence[Row]) -> list[Picture]:
             Picture(
                 "traffic",
                 traffic_figure(rows),
-                "Accuracy against what all devices have sent so far, from the first growing step on. What "
-                "the shrinking stage sent is counted: it is the distance of a line's start from zero.",
+                "Accuracy against what all devices have sent so far, of the steps whose accuracies compare. "
+                "What other steps sent is counted: it is the distance of a line's start from zero.",
                 "accuracy against uplink",
             ),
         ]
@@ -96,8 +96,8 @@ def comparison_pictures(groups: Sequence[Group]) -> list[Picture]:
             "curves",
             curves_figure(groups),
             "Test accuracy by round, by what all devices sent, and by the operations of local training: mean "
-            "over seeds, bands from the worst to the best. A progressive method's line begins with its "
-            "first growing step, at what shrinking cost; the large marker is the end.",
+            "over seeds, bands from the worst to the best. A line begins with the first step whose "
+            "accuracies compare, at what the steps before it cost; the large marker is the end.",
             "accuracy by round, uplink and computation",
         ),
         Picture(
@@ -122,20 +122,20 @@ def trial_pictures(trial: TrialData) -> list[Picture]:
     records = trial.records
     if not records:
         return []
-    pictures = [
-        Picture("accuracy", accuracy_figure(records), "Accuracy, with the steps marked.", "accuracy by round")
-    ]
-    if any(record.effective_movement is not None for record in records):
+    stages = trial.stages
+    accuracy = accuracy_figure(records, stages)
+    pictures = [Picture("accuracy", accuracy, "Accuracy, with the steps marked.", "accuracy by round")]
+    if any(MOVEMENT in record.figures for record in records):
         pictures.append(
             Picture(
                 "movement",
-                movement_figure(records, phi=_float(trial.params.get("freezing.phi"))),
+                movement_figure(records, _float(trial.params.get("freezing.phi")), stages),
                 "Effective movement of the block in training, and the slope by which it is frozen.",
                 "effective movement by round",
             )
         )
     full = trial.summary.get("full_need_mib")
-    memory = memory_figure(step_needs(records), trial.quotas_mib, full)
+    memory = memory_figure(step_needs(records), trial.quotas_mib, full, stages)
     caption = "Above: how many devices can afford an amount of memory. Below: what each step needs."
     return [*pictures, Picture("memory", memory, caption, "memory by step")]
 

@@ -1,7 +1,8 @@
 """One row of results per trial, the best first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from profl_ray.server.ranking import BY_ACCURACY, Ranking
 from profl_ray.sizes import MIB
 from profl_ray.tracking.data import SweepData, TrialData
 
@@ -15,7 +16,7 @@ class Result:
     """What is compared: a trial, or trials that differ in the seed alone; None where there is no result."""
 
     rank: int | None
-    """1 for the best; None for what did not finish."""
+    """1 for the best; None for what did not finish, or has no value of what is ranked by."""
     settings: dict[str, str]
     """What the sweep set, under short names."""
     outcome: str
@@ -38,6 +39,15 @@ class Result:
     tflop: float | None
     """Operations of all local training, 10^12."""
     seconds: float | None
+    ranking: Ranking = field(default_factory=Ranking)
+    """What results are ranked by."""
+    ranked: float | None = None
+    """Its value."""
+
+    @property
+    def score(self) -> float | None:
+        """How good it is, higher being better; None if it cannot be ranked."""
+        return None if self.ranked is None else self.ranking.score({self.ranking.name: self.ranked})
 
     @property
     def label(self) -> str:
@@ -61,14 +71,18 @@ class Row(Result):
 
 
 def result_rows(sweep: SweepData) -> list[Row]:
-    """Return a row per trial: finished ones by accuracy (ties: less memory), then the others by name."""
+    """Return a row per trial: finished ones by what the sweep ranks by, then the others by name.
+
+    Ties go to less memory.
+    """
+    ranking = Ranking(sweep.params.get("evaluation.ranked_by", BY_ACCURACY))
     names = short_names([key for trial in sweep.trials for key in trial.settings])
-    finished = [trial for trial in sweep.trials if trial.outcome == "finished"]
-    others = [trial for trial in sweep.trials if trial.outcome != "finished"]
-    finished.sort(key=lambda t: (-t.summary["final_accuracy"], t.summary.get("peak_need_mib", 0.0), t.name))
-    others.sort(key=lambda t: (t.outcome, t.name))
-    ranked = [_row(trial, rank, names) for rank, trial in enumerate(finished, start=1)]
-    return ranked + [_row(trial, None, names) for trial in others]
+    rows = [_row(trial, names, ranking) for trial in sweep.trials]
+    ranked = [row for row in rows if row.outcome == "finished" and row.score is not None]
+    others = [row for row in rows if row.outcome != "finished" or row.score is None]
+    ranked.sort(key=lambda row: (-(row.score or 0.0), row.peak_mib or 0.0, row.trial.name))
+    others.sort(key=lambda row: (row.outcome, row.trial.name))
+    return [replace(row, rank=rank) for rank, row in enumerate(ranked, start=1)] + others
 
 
 def short_names(keys: list[str]) -> dict[str, str]:
@@ -78,14 +92,14 @@ def short_names(keys: list[str]) -> dict[str, str]:
     return {key: word if words.count(word) == 1 else key for key, word in zip(distinct, words, strict=True)}
 
 
-def _row(trial: TrialData, rank: int | None, names: dict[str, str]) -> Row:
+def _row(trial: TrialData, names: dict[str, str], ranking: Ranking) -> Row:
     summary = trial.summary
     rounds_by_step: dict[str, int] = {}
     for record in trial.records:
         rounds_by_step[record.step] = rounds_by_step.get(record.step, 0) + 1
     rounds = summary.get("rounds", sum(rounds_by_step.values()))
     return Row(
-        rank=rank,
+        rank=None,
         trial=trial,
         settings={names[key]: trial.settings[key] for key in sorted(trial.settings)},
         outcome=trial.outcome,
@@ -101,6 +115,8 @@ def _row(trial: TrialData, rank: int | None, names: dict[str, str]) -> Row:
         downlink_mib=_mib(summary.get("downlink_bytes_total")),
         tflop=summary["local_flops_total"] / 1e12 if "local_flops_total" in summary else None,
         seconds=summary.get("seconds_total"),
+        ranking=ranking,
+        ranked=summary.get(ranking.name),
     )
 
 

@@ -15,6 +15,7 @@ def headings(rows: Sequence[Row]) -> list[str]:
         "#",
         *setting_names(rows),
         "accuracy",
+        *ranked_name(rows),
         "peak MiB",
         "reduction",
         "participation",
@@ -31,6 +32,18 @@ def setting_names(rows: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.settings)) or ["trial"]
 
 
+def ranked_name(rows: Sequence[Result]) -> list[str]:
+    """Return the heading of what is ranked by, if that is not the accuracy."""
+    return [rows[0].ranking.name] if rows and not rows[0].ranking.is_default else []
+
+
+def ranked_cell(row: Result) -> list[str]:
+    """Return the cell below `ranked_name`."""
+    if row.ranking.is_default:
+        return []
+    return [MISSING if row.ranked is None else f"{row.ranked:.4g}"]
+
+
 def cells(row: Row, names: Sequence[str]) -> list[str]:
     """Return a row's cells in words; a trial that did not finish has its outcome in place of the accuracy."""
     settings = [row.settings.get(name, MISSING) for name in names] if row.settings else [row.trial.name]
@@ -39,6 +52,7 @@ def cells(row: Row, names: Sequence[str]) -> list[str]:
         MISSING if row.rank is None else str(row.rank),
         *settings,
         row.outcome if row.outcome != "finished" else percent(row.accuracy),
+        *ranked_cell(row),
         number(row.peak_mib),
         percent(row.reduction),
         percent(row.participation),
@@ -74,9 +88,12 @@ def as_csv(rows: Sequence[Row]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     swept = [name for name in names if name != "trial"]
+    ranked = ranked_name(rows)
     results = ("accuracy", "late_accuracy", "peak_mib", "reduction", "participation", "took_part", "rounds")
     traffic = ("uplink_mib", "downlink_mib", "tflop", "seconds")
-    writer.writerow(["rank", "trial", "outcome", *swept, *results, "rounds_by_step", *traffic, "reason"])
+    writer.writerow(
+        ["rank", "trial", "outcome", *swept, *ranked, *results, "rounds_by_step", *traffic, "reason"]
+    )
     for row in rows:
         writer.writerow(
             [
@@ -84,6 +101,7 @@ def as_csv(rows: Sequence[Row]) -> str:
                 row.trial.name,
                 row.outcome,
                 *(row.settings.get(name, "") for name in swept),
+                *(row.ranked for _ in ranked),
                 *(getattr(row, name) for name in results),
                 ";".join(f"{step}={rounds}" for step, rounds in row.rounds_by_step.items()),
                 *(getattr(row, name) for name in traffic),

@@ -14,6 +14,8 @@ CLOSE = 0.01
 def headline(rows: Sequence[Result]) -> str:
     """Return one sentence that names the winner, or says that there is none."""
     ranked = [row for row in rows if row.rank]
+    if not ranked and any(row.outcome == "finished" and row.score is None for row in rows):
+        return f"Nothing that finished has a {rows[0].ranking.name}, so there is no winner."
     if not ranked and any(row.outcome == "finished" for row in rows):
         return "Only the reference that ignores quotas finished, so there is no winner."
     if not ranked:
@@ -21,6 +23,8 @@ def headline(rows: Sequence[Result]) -> str:
     best = ranked[0]
     if len(rows) == 1:
         return f"{_name(best)} reached {percent(best.accuracy)} test accuracy."
+    if not best.ranking.is_default:
+        return f"{_name(best)} won: {best.ranking.name} {best.ranked:.4g}, {percent(best.accuracy)} accuracy."
     if isinstance(best, Group) and best.num_finished > 1:
         seeds = f"in the mean of {best.num_finished} seeds"
         return f"{_name(best)} won: {mean_and_spread(best)} test accuracy {seeds}."
@@ -44,7 +48,10 @@ def reasons(rows: Sequence[Result]) -> list[str]:
     sentences = []
     if ranked:
         sentences.append(_cost(ranked[0]))
-    if len(ranked) > 1:
+    if len(ranked) > 1 and not ranked[0].ranking.is_default:
+        second = ranked[1]
+        sentences.append(f"The runner-up, {second.label}, has {second.ranking.name} {second.ranked:.4g}.")
+    elif len(ranked) > 1:
         sentences.append(_margin(ranked[0], ranked[1]))
         sentences += _frugal(ranked)
     for row in rows:

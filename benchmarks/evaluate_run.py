@@ -23,7 +23,7 @@ def main() -> None:
     state = task_state(strategy.complete_task(), strategy.complete_weights(), "complete")
     num_images = len(experiment.data.test_labels)
     result = InProcessFleet(experiment).evaluate(state, num_images, config.evaluation.batch_size)
-    print(f"{result.num_correct / num_images:.4f} on {num_images} test images, after {len(records)} rounds")
+    print(f"{result.accuracy:.4f} on {num_images} test images, after {len(records)} rounds")
 
 
 if __name__ == "__main__":

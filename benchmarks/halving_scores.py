@@ -54,9 +54,7 @@ SCORES = {
 
 def fronts(trajectory: Trajectory) -> list[Trajectory]:
     """Return what a trial has walked at the end of each growing step, and at last all of it."""
-    ends = [
-        number for number, record in enumerate(trajectory, 1) if record.stage == "grow" and record.step_ended
-    ]
+    ends = [number for number, record in enumerate(trajectory, 1) if record.compares and record.step_ended]
     return [trajectory[:end] for end in ends[:-1]] + [trajectory]
 
 

@@ -18,8 +18,9 @@ def round_line(record: RoundRecord) -> str:
         parts.append(f"accuracy {record.test_accuracy:.4f}")
     if record.train_loss is not None:
         parts.append(f"loss {record.train_loss:.4f}")
-    if record.effective_movement is not None:
-        parts.append(f"movement {record.effective_movement:.2f}")
+    # The first that the method tells, for the eye: the record has them all.
+    for name, value in list(record.figures.items())[:1]:
+        parts.append(f"{name.replace('_', ' ')} {value:.2f}")
     parts.append(f"need {record.need_mib:.2f} MiB ({100 * record.eligible_share:.0f} % of devices)")
     parts.append(f"{record.seconds:.2f} s")
     if record.failed:

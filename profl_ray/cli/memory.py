@@ -1,5 +1,6 @@
 """`profl-ray memory`: what fits where, without training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from profl_ray.cli.words import results
 if TYPE_CHECKING:
     from profl_ray.server.memory_table import MemoryTable
     from profl_ray.server.needs import StepNeed
+    from profl_ray.strategies import Stage
 
 
 def memory(
@@ -46,6 +48,7 @@ def memory(
     from profl_ray.config.load import load_experiment
     from profl_ray.server.experiment import need_estimator
     from profl_ray.server.memory_table import memory_table
+    from profl_ray.strategies import find_strategy
 
     if plot is not None:
         _check_plot(plot)
@@ -65,7 +68,7 @@ def memory(
     with results():
         _print_table(table, f"{model} x{width:g}, batch {batch_size}, inputs {shape}")
     if plot is not None:
-        _plot(table, plot)
+        _plot(table, plot, find_strategy(config.strategy.name).stages)
     if json:
         print_json(_as_json(table))
 
@@ -135,11 +138,11 @@ def _check_plot(path: Path) -> None:
         raise UserError(f"--plot {path}: give a name that ends with .png, .svg or .pdf")
 
 
-def _plot(table: "MemoryTable", path: Path) -> None:
-    from profl_ray.figures.memory import memory_figure
+def _plot(table: "MemoryTable", path: Path, stages: "Sequence[Stage]") -> None:
+    from profl_ray.figures.memory import StepMemory, memory_figure
 
-    needs = [(str(row.step), row.need.mib, None) for row in table.steps]
-    figure = memory_figure(needs, table.quotas_mib, table.full.need.mib)
+    needs = [StepMemory(str(row.step), row.step.stage, row.need.mib, None) for row in table.steps]
+    figure = memory_figure(needs, table.quotas_mib, table.full.need.mib, stages)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     print(f"wrote {path}")

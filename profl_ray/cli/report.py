@@ -1,5 +1,6 @@
 """`profl-ray report`: the result table, figures and one HTML page of a sweep, read from MLflow."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,8 @@ def report(
     adopt_artifacts(uri, config.storage.root)
     data = read_sweep(uri, config.tracking.experiment, name)
     rows = result_rows(data)
+    if data.unread_notice:
+        print(f"warning: {data.unread_notice}", file=sys.stderr)
     deliver(summary_text(rows, markdown))
     for trial in data.trials if steps else []:
         deliver(f"\n{trial.name}\n\n{steps_as_markdown(trial.records)}\n")

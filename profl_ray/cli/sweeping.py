@@ -79,6 +79,8 @@ def show(outcome: "SweepOutcome") -> None:
         say(f"warning: {error}; `profl-ray report {outcome.name}` shows the table when MLflow is back")
         say(f"best: {outcome.best_settings} with accuracy {outcome.best_accuracy}")
         return
+    if data.unread_notice:
+        say(f"warning: {data.unread_notice}")
     rows = result_rows(data)
     report = write_report(data, outcome.folder / "report.html")
     tags = {DESCRIPTION_TAG: description(rows, data.description)}

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from profl_ray.figures.style import BANDS, FAINT, INK, steps_of
+from profl_ray.figures.looks import Looks
+from profl_ray.figures.style import FAINT, INK, steps_of
 from profl_ray.server.record import RoundRecord
 
-_SHORT = {"shrink": "S", "map": "M", "grow": "G"}
-KEY = "S shrink, M map, G grow, with the block's number"
-"""Legend of the short names."""
 
-
-def draw_steps(axes: Axes, records: Sequence[RoundRecord], *, width_inches: float, rows: int = 2) -> bool:
-    """Shade and name each step; return whether some names are short ones (explain with `KEY`).
+def draw_steps(
+    axes: Axes, records: Sequence[RoundRecord], looks: Looks, *, width_inches: float, rows: int = 2
+) -> bool:
+    """Shade and name each step; return whether some names are short ones (explain with `looks.key`).
 
     A name that does not fit into its band's width is shortened; where even that is too wide, the names
     alternate over `rows` lines above the axes, and a name that would still touch its neighbour is left out.
@@ -28,10 +27,10 @@ def draw_steps(axes: Axes, records: Sequence[RoundRecord], *, width_inches: floa
     names = [step[0].step for step in steps]
     short = any(_inches(n) > (b - a) * per_round for n, (a, b) in zip(names, spans, strict=True))
     if short:
-        names = [_shorten(step[0]) for step in steps]
+        names = [_shorten(step[0], looks) for step in steps]
     taken = [first - 1.0] * rows
     for step, name, (start, end) in zip(steps, names, spans, strict=True):
-        axes.axvspan(start, end, color=BANDS.get(step[0].stage, "#f4f4f4"), lw=0, zorder=0)
+        axes.axvspan(start, end, color=looks[step[0].stage].band, lw=0, zorder=0)
         axes.axvline(end, color=FAINT, lw=0.6, ls=(0, (1, 2)), zorder=0.5)
         middle, half = (start + end) / 2, _inches(name) / per_round / 2
         row = next((r for r in range(rows) if middle - half >= taken[r]), None)
@@ -52,8 +51,8 @@ def draw_steps(axes: Axes, records: Sequence[RoundRecord], *, width_inches: floa
     return short
 
 
-def _shorten(record: RoundRecord) -> str:
-    letter = _SHORT.get(record.stage, record.stage[:1].upper())
+def _shorten(record: RoundRecord, looks: Looks) -> str:
+    letter = looks[record.stage].short
     return f"{letter}{record.block}" if record.block else letter
 
 

@@ -1,16 +1,28 @@
 """The figure of a trial's memory: what each step needs, and which devices can afford it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from profl_ray.figures.style import COLOURS, FILLS, HATCHES, INK, message, panels, percent, steps_of, styled
+from profl_ray.figures.looks import Looks, looks_of
+from profl_ray.figures.style import COLOURS, EDGE, INK, message, panels, percent, steps_of, styled
 from profl_ray.server.record import RoundRecord
+from profl_ray.strategies import Stage
 
-StepMemory = tuple[str, float, float | None]
-"""A step in words, its predicted need and its measured peak (or None), both in MiB."""
+
+class StepMemory(NamedTuple):
+    """What a step needs."""
+
+    step: str
+    """In words."""
+    stage: str
+    need_mib: float
+    """Predicted."""
+    measured_mib: float | None
+    """Measured peak."""
 
 
 def step_needs(records: Sequence[RoundRecord]) -> list[StepMemory]:
@@ -18,7 +30,8 @@ def step_needs(records: Sequence[RoundRecord]) -> list[StepMemory]:
     needs: list[StepMemory] = []
     for step in steps_of(records):
         measured = [record.measured_peak_mib for record in step if record.measured_peak_mib is not None]
-        needs.append((step[0].step, max(r.need_mib for r in step), max(measured, default=None)))
+        need_mib = max(record.need_mib for record in step)
+        needs.append(StepMemory(step[0].step, step[0].stage, need_mib, max(measured, default=None)))
     return needs
 
 
@@ -27,6 +40,7 @@ def memory_figure(
     needs: Sequence[StepMemory],
     quotas_mib: Sequence[float] | np.ndarray,
     full_need_mib: float | None = None,
+    stages: Sequence[Stage] = (),
     title: str = "Memory by step against the devices' quotas",
 ) -> Figure:
     """Draw who can afford how much (above) and what each step needs (below) over one memory axis, MiB."""
@@ -36,10 +50,11 @@ def memory_figure(
         2, height=height, share_x=True, heights=(1.7, max(0.9, 0.24 * len(needs)))
     )
     upper.set_title(title)
-    limit = max([*(n for _, n, _ in needs), *(m or 0.0 for _, _, m in needs), full_need_mib or 0.0, 1e-6])
+    amounts = [mib or 0.0 for need in needs for mib in (need.need_mib, need.measured_mib)]
+    limit = max([*amounts, full_need_mib or 0.0, 1e-6])
     limit = 1.18 * max(limit, float(quotas[-1]) if len(quotas) else 0.0)
     _draw_quotas(upper, quotas, limit)
-    _draw_needs(lower, needs, quotas, limit)
+    _draw_needs(lower, needs, quotas, looks_of((need.stage for need in needs), stages))
     if full_need_mib:
         for axes in (upper, lower):
             axes.axvline(full_need_mib, color=INK, lw=1.0, ls="--")
@@ -54,7 +69,7 @@ def memory_figure(
             va="top",
             fontsize=7.5,
         )
-    if any(measured is not None for _, _, measured in needs):
+    if any(need.measured_mib is not None for need in needs):
         # In the upper panel, where it hides nothing: the bars' labels fill the lower one.
         upper.plot([], [], marker="|", ms=9, mew=2, color=INK, ls="", label="below: measured peak")
         upper.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
@@ -77,18 +92,10 @@ def _draw_quotas(axes: Axes, quotas: np.ndarray, limit: float) -> None:
     axes.set_ylabel("Devices that\ncan afford it")
 
 
-def _draw_needs(axes: Axes, needs: Sequence[StepMemory], quotas: np.ndarray, limit: float) -> None:
-    for place, (name, need, measured) in enumerate(needs):
-        stage = name.split(" ")[0]
-        axes.barh(
-            place,
-            need,
-            height=0.68,
-            color=FILLS.get(stage, "#d0d0d0"),
-            hatch=HATCHES.get(stage, ""),
-            ec="#555555",
-            lw=0.6,
-        )
+def _draw_needs(axes: Axes, needs: Sequence[StepMemory], quotas: np.ndarray, looks: Looks) -> None:
+    for place, (_, stage, need, measured) in enumerate(needs):
+        look = looks[stage]
+        axes.barh(place, need, height=0.68, color=look.fill, hatch=look.hatch, ec=EDGE, lw=0.6)
         edge = max(need, measured or 0.0)
         if measured is not None:
             axes.plot([measured], [place], marker="|", ms=9, mew=2, color=INK, ls="")
@@ -102,7 +109,7 @@ def _draw_needs(axes: Axes, needs: Sequence[StepMemory], quotas: np.ndarray, lim
             fontsize=7.5,
             bbox={"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.9},
         )
-    axes.set_yticks(range(len(needs)), [name for name, _, _ in needs])
+    axes.set_yticks(range(len(needs)), [need.step for need in needs])
     axes.set_ylim(len(needs) - 0.4, -0.6)
     axes.grid(False, axis="y")
 

@@ -1,12 +1,13 @@
 """The three figures of a trial: accuracy, effective movement, and memory against the quotas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from profl_ray.figures.bands import KEY, draw_steps
+from profl_ray.figures.bands import draw_steps
+from profl_ray.figures.looks import key, run_looks
 from profl_ray.figures.memory import StepMemory, memory_figure, step_needs
 from profl_ray.figures.style import (
     COLOURS,
@@ -20,6 +21,7 @@ from profl_ray.figures.style import (
     whole_rounds,
 )
 from profl_ray.server.record import RoundRecord
+from profl_ray.strategies import Stage
 
 __all__ = [
     "StepMemory",
@@ -31,48 +33,48 @@ __all__ = [
     "step_needs",
 ]
 
+MOVEMENT, SLOPE = "effective_movement", "slope"
+"""Figures of methods whose steps end by a freeze rule."""
+
 
 def run_figures(
     records: Sequence[RoundRecord],
     quotas_mib: Sequence[float] | np.ndarray,
-    needs_mib: Mapping[str, float] | None = None,
     full_need_mib: float | None = None,
     phi: float | None = None,
+    stages: Sequence[Stage] = (),
 ) -> dict[str, Figure]:
     """Return the figures of a run by name: accuracy, effective_movement (where recorded) and memory.
 
-    `needs_mib`: predicted need of every step of the schedule, those that were never reached too; default:
-    the steps of `records`.
+    `stages`: how the strategy's stages look.
     """
-    seen = {name: (need, measured) for name, need, measured in step_needs(records)}
-    names = seen if needs_mib is None else needs_mib
-    steps: list[StepMemory] = []
-    for name in names:
-        need, measured = seen.get(name, (0.0, None))
-        steps.append((name, need if needs_mib is None else needs_mib[name], measured))
-    figures = {"accuracy": accuracy_figure(records)}
-    if any(record.effective_movement is not None for record in records):
-        figures["effective_movement"] = movement_figure(records, phi)
-    figures["memory"] = memory_figure(steps, quotas_mib, full_need_mib)
+    figures = {"accuracy": accuracy_figure(records, stages)}
+    if any(MOVEMENT in record.figures for record in records):
+        figures[MOVEMENT] = movement_figure(records, phi, stages)
+    figures["memory"] = memory_figure(step_needs(records), quotas_mib, full_need_mib, stages)
     return figures
 
 
 @styled
-def accuracy_figure(records: Sequence[RoundRecord], title: str = "Test accuracy by round") -> Figure:
+def accuracy_figure(
+    records: Sequence[RoundRecord], stages: Sequence[Stage] = (), title: str = "Test accuracy by round"
+) -> Figure:
     """Draw the test accuracy of the current sub-model by round, with the steps marked."""
     figure, (axes,) = panels(1, height=3.4)
-    draw_accuracy(axes, records, width_inches=6.3)
+    draw_accuracy(axes, records, stages, width_inches=6.3)
     axes.set_title(title, pad=26)
     return figure
 
 
-def draw_accuracy(axes: Axes, records: Sequence[RoundRecord], *, width_inches: float) -> bool:
+def draw_accuracy(
+    axes: Axes, records: Sequence[RoundRecord], stages: Sequence[Stage] = (), *, width_inches: float
+) -> bool:
     """Draw the accuracy curve into `axes`; return whether the steps carry short names."""
-    points = [(r.round, r.test_accuracy, r.stage) for r in records if r.test_accuracy is not None]
-    if not points:
+    if all(record.test_accuracy is None for record in records):
         message(axes, "never evaluated")
         return False
-    short = draw_steps(axes, records, width_inches=width_inches)
+    looks = run_looks(records, stages)
+    short = draw_steps(axes, records, looks, width_inches=width_inches)
     # A line across steps would join accuracies of different sub-models; each step has its own.
     for step in steps_of(records):
         seen = [(r.round, r.test_accuracy) for r in step if r.test_accuracy is not None]
@@ -85,13 +87,16 @@ def draw_accuracy(axes: Axes, records: Sequence[RoundRecord], *, width_inches: f
     axes.set_ylabel("Test accuracy")
     whole_rounds(axes)
     if short:
-        axes.set_xlabel(f"Round ({KEY})" if width_inches > 4 else "Round")
+        axes.set_xlabel(f"Round ({key(records, looks)})" if width_inches > 4 else "Round")
     return short
 
 
 @styled
 def movement_figure(
-    records: Sequence[RoundRecord], phi: float | None = None, title: str = "Effective movement of the block"
+    records: Sequence[RoundRecord],
+    phi: float | None = None,
+    stages: Sequence[Stage] = (),
+    title: str = "Effective movement of the block",
 ) -> Figure:
     """Draw effective movement and its slope by round, with the rounds at which blocks were frozen.
 
@@ -99,21 +104,22 @@ def movement_figure(
     """
     figure, (upper, lower) = panels(2, height=4.4, share_x=True, heights=(3, 2))
     upper.set_title(title, pad=26)
-    if all(record.effective_movement is None for record in records):
+    if not any(MOVEMENT in record.figures for record in records):
         message(upper, "not recorded")
         message(lower, "")
         return figure
-    draw_steps(upper, records, width_inches=6.3)
-    short = draw_steps(lower, records, width_inches=6.3, rows=0)
+    looks = run_looks(records, stages)
+    draw_steps(upper, records, looks, width_inches=6.3)
+    short = draw_steps(lower, records, looks, width_inches=6.3, rows=0)
     for step in steps_of(records):
-        _line(upper, [(r.round, r.effective_movement) for r in step], COLOURS[0])
-        _line(lower, [(r.round, r.slope) for r in step], COLOURS[1])
+        _line(upper, [(r.round, r.figures.get(MOVEMENT)) for r in step], COLOURS[0])
+        _line(lower, [(r.round, r.figures.get(SLOPE)) for r in step], COLOURS[1])
         last = step[-1]
-        if last.step_ended and last.effective_movement is not None:
+        if last.step_ended and MOVEMENT in last.figures:
             filled = last.end_reason == "slope"
             upper.plot(
                 [last.round],
-                [last.effective_movement],
+                [last.figures[MOVEMENT]],
                 marker="D",
                 ms=6,
                 ls="",
@@ -130,7 +136,7 @@ def movement_figure(
     _slope_axis(lower, records, phi)
     whole_rounds(lower)
     if short:
-        lower.set_xlabel(f"Round ({KEY})")
+        lower.set_xlabel(f"Round ({key(records, looks)})")
     return figure
 
 
@@ -141,7 +147,7 @@ def _line(axes: Axes, points: Sequence[tuple[int, float | None]], colour: str) -
 
 
 def _slope_axis(axes: Axes, records: Sequence[RoundRecord], phi: float | None) -> None:
-    slopes = [abs(r.slope) for r in records if r.slope is not None]
+    slopes = [abs(r.figures[SLOPE]) for r in records if SLOPE in r.figures]
     # The first slopes of a step are steep and of no interest; the view is the neighbourhood of the threshold.
     view = max([float(np.quantile(slopes, 0.9)) if slopes else 0.0, 3 * (phi or 0.0), 0.1])
     axes.set_ylim(-view, view)

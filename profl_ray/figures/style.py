@@ -15,12 +15,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 """Okabe and Ito's palette."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-HATCHES = {"shrink": "", "map": "xxx", "grow": "///"}
 INK = "#222222"
 FAINT = "#8a8a8a"
-BANDS = {"shrink": "#eef3f8", "map": "#dfe4ea", "grow": "#fdf1e3"}
-"""Background of a step; the labels and edges tell them apart without colour."""
-FILLS = {"shrink": "#9cc3e0", "map": "#c9ced6", "grow": "#f0b27a"}
+BAR = "#9cc3e0"
+"""Of bars that are all of one kind."""
+EDGE = "#555555"
 _RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,

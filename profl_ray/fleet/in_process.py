@@ -27,10 +27,8 @@ class InProcessFleet:
         self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
     ) -> EvaluationSum:
         """Evaluate the task's model on the first `num_images` examples of a part."""
-        total = EvaluationSum(0, 0.0, 0)
-        for start, stop in evaluation_chunks(num_images, batch_size):
-            total += self.worker.evaluate(state, start, stop, batch_size, part)
-        return total
+        chunks = evaluation_chunks(num_images, batch_size)
+        return EvaluationSum.total(self.worker.evaluate(state, *chunk, batch_size, part) for chunk in chunks)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -79,7 +79,7 @@ class RayFleet:
             Call(i, "evaluate", (part, start, stop, batch_size, keys, *arrays))
             for i, (start, stop) in enumerate(chunks)
         ]
-        return sum(self.crew.play(calls), EvaluationSum(0, 0.0, 0))
+        return EvaluationSum.total(self.crew.play(calls))
 
     def close(self) -> None:
         """End the client actors."""

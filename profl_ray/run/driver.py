@@ -93,9 +93,9 @@ class Driver:
 
     @property
     def sub_models(self) -> str:
-        """Digest of the sub-models that are grown: runs with the same ones compare fairly at a step's end."""
-        grown = [need.task.model for need in self.needs if need.step.stage == "grow"]
-        models = grown or [need.task.model for need in self.needs]
+        """Digest of the sub-models of steps that compare: runs with the same ones do so at a step's end."""
+        compared = [need.task.model for need in self.needs if need.step.compares]
+        models = compared or [need.task.model for need in self.needs]
         return sha256(repr(models).encode()).hexdigest()[:16]
 
     @property

@@ -13,4 +13,4 @@ def final_test(experiment: Experiment, fleet: Fleet, strategy: Strategy) -> dict
     num_examples, batch_size = experiment.num_evaluated("test"), experiment.config.evaluation.batch_size
     state = task_state(strategy.complete_task(), strategy.complete_weights(), "complete")
     tested = fleet.evaluate(state, num_examples, batch_size, "test")
-    return {"final_test_accuracy": tested.num_correct / num_examples}
+    return {"final_test_accuracy": tested.accuracy}

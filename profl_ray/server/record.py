@@ -1,7 +1,9 @@
 """What is recorded of a round: one flat record, the same for the checkpoint, MLflow and the reports."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
+
+from profl_ray.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +13,7 @@ class RoundRecord:
     round: int
     """Rounds of the run so far, this one included (1, 2, ...)."""
     stage: str
-    """shrink, map, grow, or another word of the strategy."""
+    """The strategy's word for what it does, such as grow."""
     block: int
     """Block that the step trains (1-based; 0 where the strategy has none)."""
     step_index: int
@@ -22,16 +24,17 @@ class RoundRecord:
     """Whether the step ended with this round."""
     end_reason: str
     """Why the step ended: slope, max_rounds, fixed_rounds, ...; empty while it goes on."""
+    compares: bool
+    """Whether the accuracy at the step's end compares with those of other runs at the same step."""
     units_grown: int
     """Units of the model that are trained for good; rises to the model's number of units."""
     test_accuracy: float | None
     """Accuracy of the current sub-model on the test images; None where it was not evaluated."""
     test_loss: float | None
+    test_recalls: tuple[float | None, ...] | None
+    """By class: accuracy on its test images, None where it has none. None if nothing was evaluated."""
     train_loss: float | None
     """Mean over the cohort's images of the local loss in the last local epoch; None if no device trained."""
-    effective_movement: float | None
-    slope: float | None
-    """Slope of the effective movement, in percentage points per round."""
     need_mib: float
     """Predicted peak memory of the step on a device (the largest, where devices differ)."""
     measured_peak_mib: float | None
@@ -52,6 +55,8 @@ class RoundRecord:
     downlink_bytes: int
     local_flops: int = 0
     """Floating-point operations of all devices' local training in this round."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Figures of the method, by its own names; all are finite."""
     seconds: float
 
     @property
@@ -69,14 +74,29 @@ class RoundRecord:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "RoundRecord":
-        """Read what `to_json` wrote."""
-        known = {field.name for field in fields(cls)}
-        kept = {key: value for key, value in values.items() if key in known}
-        return cls(
-            **kept
-            | {
-                "cohort": tuple(values["cohort"]),
-                "trained": tuple(values["trained"]),
-                "failed": {int(device): reason for device, reason in values["failed"].items()},
-            }
-        )
+        """Read what `to_json` wrote; UserError if it is not a record of this version."""
+        try:
+            lacking = sorted(_NEEDED - values.keys())
+            unknown = sorted(values.keys() - _KNOWN)
+            if lacking or unknown:
+                words = [f"{w} {', '.join(n)}" for w, n in (("lacks", lacking), ("has", unknown)) if n]
+                raise UserError(f"a round's record of another version: it {' and '.join(words)}")
+            recalls = values["test_recalls"]
+            return cls(
+                **values
+                | {
+                    "test_recalls": None if recalls is None else tuple(recalls),
+                    "figures": {str(name): float(value) for name, value in values["figures"].items()},
+                    "cohort": tuple(values["cohort"]),
+                    "trained": tuple(values["trained"]),
+                    "failed": {int(device): reason for device, reason in values["failed"].items()},
+                }
+            )
+        except (TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"not a round's record: {error}") from error
+
+
+_KNOWN = {each.name for each in fields(RoundRecord)}
+_NEEDED = {each.name for each in fields(RoundRecord) if each.default is MISSING}

@@ -16,6 +16,7 @@ from profl_ray.memory import MIB, Demand
 from profl_ray.randomness import numpy_stream
 from profl_ray.server.checkpoint import Snapshot
 from profl_ray.server.experiment import Experiment
+from profl_ray.server.figures import over_devices, round_figures
 from profl_ray.server.ledger import Ledger
 from profl_ray.server.passes import Pass
 from profl_ray.server.ports import Fleet
@@ -36,6 +37,8 @@ class Played:
     """What the evaluation needed."""
     progress: Progress
     evaluation: EvaluationSum | None
+    figures: dict[str, float]
+    """Those of the strategy and of the devices: they do not depend on the rule that paces the step."""
 
 
 class Server:
@@ -80,7 +83,10 @@ class Server:
             evaluation = self.evaluate(self.experiment.chosen_by)
         if progress.step_ended and not self.ledger.step_merges:
             raise NothingLearnt(_no_device_trained(plan, training.result))
-        return Played(started, plan, training, tuple(surveys), progress, evaluation)
+        reports = [report for done in (training, *surveys) for report in done.result.reports]
+        told = over_devices(reports) | self.strategy.figures()
+        figures = round_figures(self.strategy.name, told)
+        return Played(started, plan, training, tuple(surveys), progress, evaluation, figures)
 
     def end_round(self, played: Played) -> RoundRecord:
         """Let the strategy go on, and return the record."""
@@ -99,12 +105,12 @@ class Server:
             step_round=plan.step_round,
             step_ended=progress.step_ended,
             end_reason=progress.end_reason,
+            compares=plan.step.compares,
             units_grown=self.strategy.units_grown,
-            test_accuracy=evaluation.num_correct / evaluation.num_images if evaluation else None,
-            test_loss=evaluation.loss_sum / evaluation.num_images if evaluation else None,
+            test_accuracy=evaluation.accuracy if evaluation else None,
+            test_loss=evaluation.loss if evaluation else None,
+            test_recalls=evaluation.recalls if evaluation else None,
             train_loss=_mean_loss(training.result),
-            effective_movement=progress.effective_movement,
-            slope=progress.slope,
             need_mib=need_mib,
             measured_peak_mib=peak_mib,
             reduction=1 - need_mib / self.experiment.full_need_mib,
@@ -116,6 +122,7 @@ class Server:
             uplink_bytes=self.ledger.uplink_bytes,
             downlink_bytes=self.ledger.downlink_bytes,
             local_flops=training.local_flops + sum(survey.local_flops for survey in counted),
+            figures=round_figures(self.strategy.name, progress.figures) | played.figures,
             seconds=perf_counter() - played.started,
         )
 

@@ -4,6 +4,26 @@ from collections.abc import Sequence
 
 from profl_ray.server.record import RoundRecord
 
+SUMMARY = (
+    "rounds",
+    "peak_need_mib",
+    "peak_measured_mib",
+    "full_need_mib",
+    "reduction",
+    "participation",
+    "num_devices_ever",
+    "num_failures",
+    "uplink_bytes_total",
+    "downlink_bytes_total",
+    "local_flops_total",
+    "seconds_total",
+    "final_accuracy",
+    "final_test_accuracy",
+    "rounds_trained",
+    "rounds_shared",
+)
+"""Names of a run's final figures; what was trained, and what taken from others, only the run itself knows."""
+
 
 def summarise(records: Sequence[RoundRecord], full_need_mib: float, finished: bool) -> dict[str, float]:
     """Return the run's figures by name; `final_accuracy` only for a run that finished its schedule."""

@@ -2,11 +2,13 @@
 
 from profl_ray.strategies.base import Plan, Progress, Step, Strategy, StrategyContext, full_task
 from profl_ray.strategies.registry import STRATEGIES, find_strategy, make_strategy
+from profl_ray.strategies.stages import Stage
 
 __all__ = [
     "STRATEGIES",
     "Plan",
     "Progress",
+    "Stage",
     "Step",
     "Strategy",
     "StrategyContext",

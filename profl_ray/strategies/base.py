@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from profl_ray.config import ExperimentConfig
 from profl_ray.memory import Need
 from profl_ray.models import Network, SubModelPlan, initialise, materialise, state_tensors
+from profl_ray.strategies.stages import Stage
 from profl_ray.training import Layout, LocalSGD, LocalTask, ModelPlan, State, TaskState, TaskSum
 
 
@@ -20,6 +21,8 @@ class Step:
 
     stage: str
     block: int = 0
+    compares: bool = field(default=True, compare=False)
+    """Whether accuracies at its end compare with those of other runs at the same step."""
 
     def __str__(self) -> str:
         return f"{self.stage} {self.block}" if self.block else self.stage
@@ -54,9 +57,8 @@ class Progress:
 
     step_ended: bool = False
     end_reason: str = ""
-    effective_movement: float | None = None
-    slope: float | None = None
-    """Percentage points of effective movement per round."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """What it was decided by, by name: recorded with the round, and a metric in MLflow."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
+    stages: ClassVar[tuple[Stage, ...]] = ()
+    """How its stages are shown, in the order of legends; those that are not here get some look."""
 
     def __init__(self, context: StrategyContext) -> None:
         self.context = context
@@ -127,6 +131,13 @@ class Strategy(ABC):
     @abstractmethod
     def progress(self) -> Progress:
         """Tell whether the step ends with this round."""
+
+    def figures(self) -> dict[str, float]:
+        """Return figures of the method after the round's merge, by names of their own (none is usual).
+
+        They are recorded with the round and become metrics in MLflow; those that are not finite are left out.
+        """
+        return {}
 
     def surveys(self, step_ended: bool) -> Iterator[Plan]:
         """Yield the passes over the cohort that an evaluation needs, such as one for running statistics.

@@ -51,14 +51,18 @@ class StepPace:
         self.num_before = len(self.snapshots)
 
     def progress(self) -> Progress:
-        """Ask the rule, counting the round that was just played."""
+        """Ask the rule, counting the round that was just played.
+
+        Its figures, where they are defined: effective_movement, in [0, 1], and slope, in percentage points of
+        effective movement per round.
+        """
         history = self.snapshots or [np.empty(0, np.float32)]
         decision = self.rule.decide(history, self.rounds_done + 1)
+        known = {"effective_movement": decision.effective_movement, "slope": decision.slope}
         return Progress(
             step_ended=decision.freeze,
             end_reason=decision.reason if decision.freeze else "",
-            effective_movement=decision.effective_movement,
-            slope=decision.slope,
+            figures={name: value for name, value in known.items() if value is not None},
         )
 
     def recent(self) -> list[np.ndarray]:
@@ -72,9 +76,8 @@ class StepPace:
         self.num_before = len(self.snapshots)
 
 
-def freeze_rule(config: FreezingConfig, stage: str) -> FreezeRule:
-    """Return the configured rule for a step of `stage`; shrinking may have its own limit."""
-    max_rounds = config.max_shrink_rounds if stage == "shrink" else None
+def freeze_rule(config: FreezingConfig, max_rounds: int | None = None) -> FreezeRule:
+    """Return the configured rule, ending a step after `max_rounds` rounds; None: as configured."""
     return make_rule(config, max_rounds or config.max_rounds)
 
 

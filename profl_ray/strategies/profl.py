@@ -28,6 +28,7 @@ from profl_ray.strategies.base import (
 )
 from profl_ray.strategies.pace import StepPace, fixed_rule, freeze_rule
 from profl_ray.strategies.paced import PacedStrategy
+from profl_ray.strategies.stages import GROW, Stage
 from profl_ray.training import Calibration, LocalSGD, LocalTask, State, TaskState, TaskSum, TeacherError
 
 STATISTICS = ("running_mean", "running_var")
@@ -38,11 +39,11 @@ def profl_steps(num_blocks: int, options: ProFLOptions) -> list[Step]:
     steps = []
     if options.shrinking:
         if options.frozen_bn == "eval" and num_blocks > 1:
-            steps.append(Step("calibrate"))
+            steps.append(Step("calibrate", compares=False))
         for block in range(num_blocks, 1, -1):
-            steps.append(Step("shrink", block))
+            steps.append(Step("shrink", block, compares=False))
             if options.output_module == "proxies" and options.map_rounds > 0:
-                steps.append(Step("map", block))
+                steps.append(Step("map", block, compares=False))
     return steps + [Step("grow", block) for block in range(1, num_blocks + 1)]
 
 
@@ -50,6 +51,12 @@ class ProFL(PacedStrategy):
     """The progressive schedule as a state machine: weights, outputs kept from shrinking, the step's pace."""
 
     name = "profl"
+    stages = (
+        Stage("calibrate", "C", fill="#d0d0d0", band="#f4f4f4", hatch=""),
+        Stage("shrink", "S", fill="#9cc3e0", band="#eef3f8", hatch=""),
+        Stage("map", "M", fill="#c9ced6", band="#dfe4ea", hatch="xxx"),
+        GROW,
+    )
     # The first growing step freezes nothing, and shrinking has kept no output module for it.
     late_keys: ClassVar[dict[str, Step]] = {
         "strategy.profl.grow_learning_rate": Step("grow", 1),
@@ -209,7 +216,8 @@ class ProFL(PacedStrategy):
     def _begin_pace(self) -> None:
         step = self.step
         if step.stage in ("shrink", "grow"):
-            rule = freeze_rule(self.freezing, step.stage)
+            own_limit = self.freezing.max_shrink_rounds if step.stage == "shrink" else None
+            rule = freeze_rule(self.freezing, own_limit)
             active = self._sub_model(step).unit_names(step.block)
             moving = self._task(step).moving.names
             names = [n for n in moving if n.startswith(active) and not n.endswith(STATISTICS)]

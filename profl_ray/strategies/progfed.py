@@ -20,6 +20,7 @@ from profl_ray.strategies.base import (
     mean_update,
     task_state,
 )
+from profl_ray.strategies.stages import GROW
 from profl_ray.training import LocalSGD, LocalTask, State, TaskState, TaskSum
 
 
@@ -27,6 +28,7 @@ class ProgFed(Strategy):
     """One task a stage, all of it trained."""
 
     name = "progfed"
+    stages = (GROW,)
 
     def __init__(self, context: StrategyContext) -> None:
         super().__init__(context)

@@ -16,6 +16,7 @@ from profl_ray.strategies.base import (
     task_state,
     task_states,
 )
+from profl_ray.strategies.stages import Stage
 from profl_ray.training import LocalTask, State, TaskState, TaskSum
 
 TRAIN = Step("train")
@@ -23,6 +24,8 @@ TRAIN = Step("train")
 
 class SingleStep(Strategy):
     """Trains the same tasks in every round, `strategy.rounds` times; subclasses name the tasks."""
+
+    stages = (Stage(TRAIN.stage, "T", fill="#d0d0d0", band="#f4f4f4", hatch=""),)
 
     def __init__(self, context: StrategyContext) -> None:
         super().__init__(context)

@@ -7,7 +7,7 @@ from profl_ray.tracking.null import NullWriter, Writer
 from profl_ray.tracking.opening import KIND_TAG, filled_notice, run_state
 from profl_ray.tracking.points import Totals
 from profl_ray.tracking.progress import SweepProgress, TrialProgress, read_progress
-from profl_ray.tracking.reader import read_run, read_sweep
+from profl_ray.tracking.reader import read_sweep
 from profl_ray.tracking.store import prepare_store, resolve_uri
 from profl_ray.tracking.trial_runs import TRIAL_TAG, end_failed, find_trial_run
 from profl_ray.tracking.undelivered import Undelivered
@@ -40,7 +40,6 @@ __all__ = [
     "parent_tags",
     "prepare_store",
     "read_progress",
-    "read_run",
     "read_sweep",
     "resolve_uri",
     "run_state",

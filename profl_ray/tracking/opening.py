@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from profl_ray import __version__
 from profl_ray.errors import UserError
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import is_refusal, open_client, reason
+from profl_ray.tracking.data import VERSION_TAG
 from profl_ray.tracking.params import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, PARAMS_PER_BATCH, cut, safe_key
 
 KIND_TAG = "profl_ray.kind"
@@ -208,6 +210,7 @@ def _safe(tags: Mapping[str, str]) -> dict[str, str]:
 def _default_tags(parent_run_id: str | None) -> dict[str, str]:
     tags = {
         KIND_TAG: "trial" if parent_run_id else "run",
+        VERSION_TAG: __version__,
         "mlflow.source.name": "profl-ray",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),

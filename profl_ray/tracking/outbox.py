@@ -15,6 +15,8 @@ class Parcel:
     send: Callable[[], object]
     size: int
     """Points (or files) in it."""
+    path: str = ""
+    """The file that it writes whole, if any: a newer one takes its place."""
 
 
 class Outbox:
@@ -35,7 +37,12 @@ class Outbox:
         return sum(parcel.size for parcel in self._waiting)
 
     def add(self, parcel: Parcel) -> None:
-        """Queue `parcel`; the oldest one is lost if the queue is full."""
+        """Queue `parcel`; the oldest one is lost if the queue is full.
+
+        An older version of the same file is no longer wanted, and not counted as lost.
+        """
+        if parcel.path:
+            self._waiting = deque(waiting for waiting in self._waiting if waiting.path != parcel.path)
         if len(self._waiting) >= self._max_parcels:
             self.lost += self._waiting.popleft().size
         self._waiting.append(parcel)

@@ -6,14 +6,10 @@ from dataclasses import dataclass
 
 from profl_ray.server.record import RoundRecord
 
-STAGE_CODES = {"calibrate": -1, "shrink": 0, "map": 1, "grow": 2}
-OTHER_STAGE_CODE = 3
 PLAIN_METRICS = (
     "test_accuracy",
     "test_loss",
     "train_loss",
-    "effective_movement",
-    "slope",
     "need_mib",
     "measured_peak_mib",
     "eligible_share",
@@ -27,20 +23,8 @@ PLAIN_METRICS = (
     "units_grown",
 )
 """Fields of a RoundRecord that are metrics of the same name."""
-ROUND_METRICS = (
-    *PLAIN_METRICS,
-    "step_reduction",
-    "cohort_size",
-    "num_trained",
-    "num_failed",
-    "uplink_bytes_total",
-    "downlink_bytes_total",
-    "local_flops_total",
-    "stage_code",
-)
-"""Names of all metrics that a round may have."""
-STEP_TAG = "profl_ray.step."
-"""Prefix of the tags that say how each step ended, for instance `profl_ray.step.03`."""
+STEP_TAG = "profl_ray.step"
+"""The step that a run is in, for instance `grow 2`; with `.03` behind it, how its fourth step ended."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,10 @@ class Totals:
 
 
 def round_points(record: RoundRecord, totals: Totals) -> dict[str, float]:
-    """Return the metrics of a round; values that are missing or not finite are left out."""
+    """Return the metrics of a round, the method's figures among them by their own names.
+
+    Values that are missing or not finite are left out.
+    """
     values: dict[str, float | None] = {name: getattr(record, name) for name in PLAIN_METRICS}
     values |= {
         # Not `reduction`: that is the whole run's, which a value of the last round would hide.
@@ -72,9 +59,14 @@ def round_points(record: RoundRecord, totals: Totals) -> dict[str, float]:
         "uplink_bytes_total": totals.uplink_bytes,
         "downlink_bytes_total": totals.downlink_bytes,
         "local_flops_total": totals.local_flops,
-        "stage_code": STAGE_CODES.get(record.stage, OTHER_STAGE_CODE),
+        "worst_class_recall": worst_recall(record),
     }
-    return finite(values)
+    return finite(values | record.figures)
+
+
+def worst_recall(record: RoundRecord) -> float | None:
+    """Return the lowest accuracy on a class of test images; None if nothing was evaluated."""
+    return min((recall for recall in record.test_recalls or () if recall is not None), default=None)
 
 
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:
@@ -84,12 +76,13 @@ def finite(values: Mapping[str, float | None]) -> dict[str, float]:
     }
 
 
-def step_tags(record: RoundRecord) -> dict[str, str]:
-    """Return the tag of a step that ended with this round, else nothing."""
-    if not record.step_ended:
-        return {}
-    return {
-        f"{STEP_TAG}{record.step_index:02d}": (
-            f"{record.step}: {record.end_reason or 'ended'} after {record.step_round} rounds"
-        )
-    }
+def step_tags(record: RoundRecord, step: str | None = None) -> dict[str, str]:
+    """Return the tags that a round sets: its step, if `step` is another, and how it ended, if it did.
+
+    They are for those who look at MLflow; records are what is read.
+    """
+    tags = {} if record.step == step else {STEP_TAG: record.step}
+    if record.step_ended:
+        words = f"{record.step}: {record.end_reason or 'ended'} after {record.step_round} rounds"
+        tags[f"{STEP_TAG}.{record.step_index:02d}"] = words
+    return tags

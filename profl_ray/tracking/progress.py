@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from profl_ray.errors import unknown_name
-from profl_ray.strategies import Step
 from profl_ray.tracking.data import OUTCOME_TAG, REASON_TAG
-from profl_ray.tracking.points import OTHER_STAGE_CODE, STAGE_CODES
+from profl_ray.tracking.points import STEP_TAG
 from profl_ray.tracking.reader import choose_parent, open_store, search_trials, user_errors
 
 _STATES = {
@@ -17,7 +16,6 @@ _STATES = {
     "RUNNING": "running",
     "SCHEDULED": "waiting",
 }
-_STAGES = {code: stage for stage, code in STAGE_CODES.items()} | {OTHER_STAGE_CODE: "train"}
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,12 @@ def _trial(client: Any, run: Any) -> TrialProgress:
     # Every round has it, and it is the shortest way to the number of the last round.
     points = client.get_metric_history(run.info.run_id, "step_index") if "step_index" in values else []
     last = max(points, key=lambda point: point.step, default=None)
-    stage = _STAGES.get(int(values.get("stage_code", OTHER_STAGE_CODE)), "train")
     state = run.data.tags.get(OUTCOME_TAG) or _STATES.get(run.info.status, "running")
     return TrialProgress(
         name=run.info.run_name or "",
         state=state,
         rounds=last.step if last else 0,
-        step=str(Step(stage, 0 if stage == "train" else int(values.get("block", 0)))) if last else "",
+        step=run.data.tags.get(STEP_TAG, ""),
         accuracy=values.get("test_accuracy"),
         need_mib=values.get("need_mib"),
         silent_seconds=time.time() - last.timestamp / 1000 if last else None,

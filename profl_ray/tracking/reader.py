@@ -12,10 +12,10 @@ from profl_ray.errors import UserError, unknown_name
 from profl_ray.secrecy import masked
 from profl_ray.tracking.client import check_scheme, open_client, reason
 from profl_ray.tracking.data import QUOTAS_PATH, SweepData, TrialData
-from profl_ray.tracking.points import ROUND_METRICS
-from profl_ray.tracking.writer import KIND_TAG
+from profl_ray.tracking.opening import EVERY_ROUNDS_METRIC, KIND_TAG
+from profl_ray.tracking.records_file import RECORDS_PATH, read_records
 
-__all__ = ["SweepData", "TrialData", "read_run", "read_sweep"]
+__all__ = ["SweepData", "TrialData", "read_sweep", "read_trial"]
 
 _PAGE = 200
 
@@ -34,13 +34,6 @@ def read_sweep(uri: str, experiment: str, sweep: str | None = None) -> SweepData
             raise unknown_name("MLflow experiment (tracking.experiment)", experiment, names)
         parent = choose_parent(client, found.experiment_id, experiment, sweep)
         return _sweep(client, parent, experiment, uri)
-
-
-def read_run(uri: str, run_id: str) -> TrialData:
-    """Return one run. Raises UserError if there is none with that id."""
-    with user_errors(uri):
-        client = open_store(uri)
-        return _trial(client, client.get_run(run_id))
 
 
 @contextlib.contextmanager
@@ -105,6 +98,7 @@ def search_trials(client: Any, parent: Any) -> list[Any]:
 
 
 def _sweep(client: Any, parent: Any, experiment: str, uri: str) -> SweepData:
+    trials = [read_trial(client, run) for run in search_trials(client, parent)]
     return SweepData(
         run_id=parent.info.run_id,
         name=parent.info.run_name or "",
@@ -113,43 +107,52 @@ def _sweep(client: Any, parent: Any, experiment: str, uri: str) -> SweepData:
         description=parent.data.tags.get("mlflow.note.content", "").partition("\n\n")[0],
         params=dict(parent.data.params),
         tags=dict(parent.data.tags),
-        trials=[_trial(client, run) for run in search_trials(client, parent)],
+        trials=[trial for trial in trials if not trial.unreadable],
         experiment=experiment,
         uri=uri,
+        unread=[trial for trial in trials if trial.unreadable],
     )
 
 
-def _trial(client: Any, run: Any) -> TrialData:
-    run_id = run.info.run_id
-    names = [name for name in ROUND_METRICS if name in run.data.metrics]
+def read_trial(client: Any, run: Any) -> TrialData:
+    """Return a run with its rounds; where they cannot be read, with the reason."""
+    run_id, records, why = run.info.run_id, [], ""
+    # A trial that was never trained has no rounds.
+    if EVERY_ROUNDS_METRIC in run.data.metrics:
+        try:
+            records = read_records(_artifact(client, run_id, RECORDS_PATH))
+        except UserError as error:
+            why = reason(error)
     return TrialData(
         run_id=run_id,
         name=run.info.run_name or "",
         status=run.info.status,
         params=dict(run.data.params),
         summary=dict(run.data.metrics),
-        history={name: _points(client.get_metric_history(run_id, name)) for name in names},
         tags=dict(run.data.tags),
         quotas_mib=_quotas(client, run_id),
+        records=records,
+        unreadable=why,
     )
 
 
-def _points(measured: list[Any]) -> list[tuple[int, float]]:
-    """Return (round, value) in order; of a round that was done again after a resume, the last value."""
-    last = {point.step: point.value for point in sorted(measured, key=lambda point: point.timestamp)}
-    return sorted(last.items())
-
-
 def _quotas(client: Any, run_id: str) -> list[float]:
-    from mlflow.exceptions import MlflowException
-
     try:
-        folder = QUOTAS_PATH.rpartition("/")[0]
-        if not any(entry.path == QUOTAS_PATH for entry in client.list_artifacts(run_id, folder)):
-            return []
+        return [float(quota) for quota in json.loads(_artifact(client, run_id, QUOTAS_PATH))]
+    except (ValueError, TypeError):  # A UserError, too.
+        return []  # The report does without them then.
+
+
+def _artifact(client: Any, run_id: str, path: str) -> str:
+    """Return a text artifact; UserError if the run has none, or it lies where this machine cannot read."""
+    folder = path.rpartition("/")[0] or None
+    try:
+        if not any(entry.path == path for entry in client.list_artifacts(run_id, folder)):
+            raise UserError(f"no artifact {path}")
         with tempfile.TemporaryDirectory() as scratch:
-            local = Path(client.download_artifacts(run_id, QUOTAS_PATH, scratch))
-            return [float(quota) for quota in json.loads(local.read_text())]
-    except (MlflowException, OSError, ValueError):
-        # Artifacts may live where this machine cannot read; the report does without the quotas then.
-        return []
+            return Path(client.download_artifacts(run_id, path, scratch)).read_text()
+    except UserError:
+        raise
+    except Exception as error:
+        # Every artifact store has a library of its own, which may not even be installed here.
+        raise UserError(f"artifact {path} cannot be read: {reason(error)}") from error

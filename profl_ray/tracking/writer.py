@@ -20,6 +20,7 @@ from profl_ray.tracking.opening import (
 from profl_ray.tracking.outbox import Outbox, Parcel
 from profl_ray.tracking.params import MAX_TAG_LENGTH, cut, safe_key
 from profl_ray.tracking.points import Totals, finite, round_points, step_tags
+from profl_ray.tracking.records_file import RECORDS_PATH, RecordsFile
 from profl_ray.tracking.tables import TABLE_TAG, listed_tables, table_json, table_tag
 from profl_ray.tracking.undelivered import Undelivered
 
@@ -56,6 +57,9 @@ class RunWriter:
         self._files = Outbox(max_parcels=200)
         self._tables: dict[str, None] = dict.fromkeys(tables)
         self._last_round = last_round
+        self._records = RecordsFile()
+        self._step: str | None = None
+        """The step that the run was last said to be in."""
 
     @classmethod
     def start(
@@ -113,12 +117,17 @@ class RunWriter:
         """Log a round in one call, after what could not be sent earlier. `timestamp_ms`: default now.
 
         A round that the run already has is left as it is: a resumed run may play its last rounds again, and
-        they give the same values.
+        they give the same values. All rounds of a run are told here, from the first on, also those that it
+        has: their records are written as one file.
         """
+        self._records.add(record)
         if record.round <= self._last_round:
             return
         self._last_round = record.round
-        self._add_points(round_points(record, totals), step_tags(record), record.round, timestamp_ms)
+        tags, self._step = step_tags(record, self._step), record.step
+        self._add_points(round_points(record, totals), tags, record.round, timestamp_ms)
+        if self._records.due:
+            self._send_records()
 
     def forget(self, rounds: int) -> None:
         """Log later rounds although the run has them: they are others, and MLflow shows the newest values."""
@@ -139,11 +148,11 @@ class RunWriter:
             self._client.log_text(self.run_id, text, path)
             self._client.set_tag(self.run_id, TABLE_TAG, tag)
 
-        self._add_file(send)
+        self._add_file(send, path)
 
     def log_text(self, text: str, path: str) -> None:
         """Log `text` as the artifact `path`."""
-        self._add_file(lambda: self._client.log_text(self.run_id, text, path))
+        self._add_file(lambda: self._client.log_text(self.run_id, text, path), path)
 
     def log_json(self, obj: Any, path: str) -> None:
         """Log a JSON-ready object as the artifact `path`."""
@@ -152,7 +161,7 @@ class RunWriter:
 
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Log a figure as the artifact `path`, which ends with .png or .svg."""
-        self._add_file(lambda: self._client.log_figure(self.run_id, figure, path))
+        self._add_file(lambda: self._client.log_figure(self.run_id, figure, path), path)
 
     def finish(self, status: Status = "FINISHED", patience_seconds: float = 0.0) -> Undelivered:
         """Try to send all that waits, end the run and return what could not be delivered.
@@ -160,6 +169,8 @@ class RunWriter:
         Tries a few times, and for so many seconds while points wait; files are not waited for, since an
         artifact store may refuse them for ever.
         """
+        if self._records.changed:
+            self._send_records()
         deadline = time.monotonic() + patience_seconds
         for attempt in count():
             points_sent = self._points.flush(force=True)
@@ -192,8 +203,11 @@ class RunWriter:
             self._points.add(Parcel(send, len(points)))
         self._points.flush()
 
-    def _add_file(self, send: Callable[[], object]) -> None:
-        self._files.add(Parcel(send, 1))
+    def _send_records(self) -> None:
+        self.log_text(self._records.take(), RECORDS_PATH)
+
+    def _add_file(self, send: Callable[[], object], path: str) -> None:
+        self._files.add(Parcel(send, 1, path))
         self._files.flush()
 
 

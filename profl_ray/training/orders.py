@@ -1,6 +1,9 @@
 """What travels between the server and those who train: orders there, results back."""
 
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 
@@ -106,17 +109,53 @@ class GroupResult:
                 self.sums[task_index] = TaskSum(addend.total.copy(), addend.weight)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EvaluationSum:
-    """Evaluation of some of the test images."""
+    """Evaluation of some of the test images. Counts are whole numbers, so that adding them is exact."""
 
-    num_correct: int
+    num_correct: np.ndarray
+    """Right answers by true class: int64 [num_classes]."""
+    num_seen: np.ndarray
+    """Images by true class: int64 [num_classes]."""
     loss_sum: float
-    num_images: int
+
+    @classmethod
+    def total(cls, parts: Iterable["EvaluationSum"]) -> "EvaluationSum":
+        """Return the sum of one part or more, added in their order."""
+        return reduce(operator.add, parts)
 
     def __add__(self, other: "EvaluationSum") -> "EvaluationSum":
         return EvaluationSum(
             self.num_correct + other.num_correct,
+            self.num_seen + other.num_seen,
             self.loss_sum + other.loss_sum,
-            self.num_images + other.num_images,
         )
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, EvaluationSum)
+            and np.array_equal(self.num_correct, other.num_correct)
+            and np.array_equal(self.num_seen, other.num_seen)
+            and self.loss_sum == other.loss_sum
+        )
+
+    @property
+    def num_images(self) -> int:
+        """All images."""
+        return int(self.num_seen.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all images with the right answer."""
+        return int(self.num_correct.sum()) / self.num_images
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of an image."""
+        return self.loss_sum / self.num_images
+
+    @property
+    def recalls(self) -> tuple[float | None, ...]:
+        """Share of each class's images with the right answer; None for a class without images."""
+        counts = zip(self.num_correct.tolist(), self.num_seen.tolist(), strict=True)
+        return tuple(correct / seen if seen else None for correct, seen in counts)

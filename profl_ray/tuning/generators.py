@@ -81,7 +81,7 @@ class SuggestedTrials(SearchAlgorithm):
         for number in begun:
             searcher.suggest(number)
         for number, end in ends.items():
-            result = None if end.outcome == "failed" else {searcher.metric: end.accuracy or 0.0}
+            result = None if end.outcome == "failed" else {searcher.metric: end.ranked}
             searcher.on_trial_complete(number, result, error=end.outcome == "failed")
 
     @property

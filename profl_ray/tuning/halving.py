@@ -1,9 +1,9 @@
 """Step-aware successive halving: trials wait at the ends of steps until all that are cut alike are there.
 
 K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
-AISTATS 2016, with rungs that are the ends of growing steps: there, and only there, trials that are cut alike
-hold the same sub-model. A trial that waits gives its place to the next; a rung is judged only when none is
-left to come. So nothing is trained for trials that merely came early, as asynchronous halving does.
+AISTATS 2016, with rungs that are the ends of steps that compare: there, and only there, trials that are cut
+alike hold the same sub-model. A trial that waits gives its place to the next; a rung is judged only when none
+is left to come. So nothing is trained for trials that merely came early, as asynchronous halving does.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,28 +14,30 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from profl_ray.models import find_family
+from profl_ray.server.ranking import Ranking, ends_comparably
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tuning.trial import METRIC, SPENT_BYTES, SPENT_ROUNDS, SUB_MODELS, TIME, accuracy_of_growth
+from profl_ray.tuning.trial import METRIC, SPENT_BYTES, SPENT_ROUNDS, SUB_MODELS, TIME
+from profl_ray.tuning.trial_notes import UNRANKED
 
 
 class Rung(NamedTuple):
     """Where trials are compared."""
 
     sub_models: str
-    """Digest of what is grown."""
+    """Digest of the sub-models."""
     units: int
 
 
 class Score(NamedTuple):
-    """What is better is greater: accuracy first, then fewer rounds, then fewer bytes."""
+    """What is better is greater: what trials are ranked by first, then fewer rounds, then fewer bytes."""
 
-    accuracy: float
+    value: float
     less_rounds: int = 0
     less_bytes: int = 0
 
 
 class StepHalving(FIFOScheduler):
-    """Keeps the best half of the trials at the end of the first growing step, a third at the end of the
+    """Keeps the best half of the trials at the end of the first step that compares, a third at the end of the
     second, a quarter at the third and so on: a small sub-model tells least of the complete one.
 
     Ties at the border all stay, since settings that have not mattered yet cannot be told apart.
@@ -48,6 +50,7 @@ class StepHalving(FIFOScheduler):
         max_concurrent: int | None = None,
         give_place: Callable[[str], None] = lambda trial_id: None,
         failed: Collection[str] = (),
+        ranking: Ranking = Ranking(),  # noqa: B008  It is frozen.
     ) -> None:
         """Follow the trials whose run folders are in `trials`.
 
@@ -57,6 +60,7 @@ class StepHalving(FIFOScheduler):
         """
         super().__init__()
         self.trials = trials
+        self.ranking = ranking
         self.recalled = False
         self.rungs: dict[Rung, dict[str, Score]] = {}
         """By rung: the score of each trial that came there, by trial id."""
@@ -81,7 +85,7 @@ class StepHalving(FIFOScheduler):
             self.give_place(trial.trial_id)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Let a trial wait that has come to the end of a growing step."""
+        """Let a trial wait that has come to the end of a step that compares."""
         units = int(result[TIME])
         if units > self.grown.get(trial.trial_id, 0):
             self._note(trial.trial_id, units, result)
@@ -133,13 +137,13 @@ class StepHalving(FIFOScheduler):
             run, spent_bytes = RunFolder(folder), 0
             sub_models = str(run.facts().get("sub_models", "")) if run.exists else ""
             records = run.read_records()
-            for record in records:
-                accuracy = accuracy_of_growth(record)
+            for number, record in enumerate(records, start=1):
                 spent_bytes += record.uplink_bytes + record.downlink_bytes
-                if accuracy is not None:
-                    score = Score(accuracy, -record.round, -spent_bytes)
+                if ends_comparably(record):
+                    value = self.ranking.compared_score(records[:number])
+                    score = Score(UNRANKED if value is None else value, -record.round, -spent_bytes)
                     self._enter(folder.name, record.units_grown, sub_models, score)
-            if folder.name in self.grown and accuracy_of_growth(records[-1]) is None:
+            if folder.name in self.grown and not ends_comparably(records[-1]):
                 self.passed[folder.name] = self.grown[folder.name]
 
     def _may_continue(self, waiting: Sequence[Trial]) -> list[Trial]:
@@ -191,9 +195,9 @@ def _failed(trial: Trial) -> bool:
 
 
 def _waits(run: RunFolder) -> bool:
-    """Whether the run's last round ended a growing step, and others are to come."""
+    """Whether the run's last round ended a step that compares, and others are to come."""
     records = run.read_records()
-    if not records or accuracy_of_growth(records[-1]) is None:
+    if not records or not ends_comparably(records[-1]):
         return False
     return records[-1].units_grown < sum(find_family(run.config().model.name).stages)
 

@@ -10,6 +10,7 @@ from ray.tune.schedulers import FIFOScheduler
 from profl_ray.cluster.resources import run_bundles
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
+from profl_ray.server.ranking import Ranking
 from profl_ray.tuning.generators import PlannedTrials, Settings, SuggestedTrials
 from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.plan import RANDOM_STATES, param_space
@@ -72,6 +73,7 @@ def make_scheduler(
     search: PlannedTrials | SuggestedTrials,
     max_concurrent: int | None = None,
     failed: Collection[str] = (),
+    ranking: Ranking = Ranking(),  # noqa: B008  It is frozen.
 ) -> Any:
     """Return Tune's scheduler; `trials` is the folder of the trials' run folders.
 
@@ -88,5 +90,6 @@ def make_scheduler(
             max_concurrent=max_concurrent,
             give_place=search.give_place,
             failed=failed,
+            ranking=ranking,
         )
-    return StepHalving(trials, max_concurrent=max_concurrent, failed=failed)
+    return StepHalving(trials, max_concurrent=max_concurrent, failed=failed, ranking=ranking)

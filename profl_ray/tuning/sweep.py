@@ -10,9 +10,11 @@ from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.errors import UserError
 from profl_ray.names import new_name
+from profl_ray.server.ranking import Ranking
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.signals import Interrupted, held, interruptible, on_signal
 from profl_ray.tracking import RunWriter, Status, end_waiting, prepare_store, resolve_uri, start_parent
+from profl_ray.tuning.best import unranked_notice
 from profl_ray.tuning.fitting import fit
 from profl_ray.tuning.interrupt import tune_stops_on_signal
 from profl_ray.tuning.outcome import SweepOutcome
@@ -109,6 +111,9 @@ def _play(
     outcome = SweepOutcome.of(
         trials.settings(), trials.noted().ends, name, trials.folder, tracked, config.tracking.experiment
     )
+    ranking = Ranking(config.evaluation.ranked_by)
+    if notice := unranked_notice(ranking, trials.noted().ends, trials.folder / TRIALS):
+        say(f"warning: no trial is the best: {notice}")
     best_tags = {"best." + key: json.dumps(value) for key, value in outcome.best_settings.items()}
     summary = {
         "final_accuracy": outcome.best_accuracy,

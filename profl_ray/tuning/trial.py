@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,27 @@ from ray import tune
 from profl_ray.cluster.environment import prepare_environment
 from profl_ray.errors import NoRoom, NotHere, NothingLearnt, UserError
 from profl_ray.run.driver import Driver, check_runnable
+from profl_ray.server.ranking import Ranking, ends_comparably
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import Status
 from profl_ray.tuning.space import decode
+from profl_ray.tuning.trial_notes import UNRANKED
 from profl_ray.tuning.trial_run import SweepContext
 
 _log = logging.getLogger(__name__)
 
-METRIC = "grown_accuracy"
-"""Accuracy at the end of the last growing step; at the end of the run, of the complete model.
+METRIC = "score"
+"""What trials are ranked by (`evaluation.ranked_by`), higher being better, at the end of the last step that
+compares; at the end of the run, of the complete model.
 
-Accuracy inside a step is not comparable between trials: they train other sub-models at the same round.
+Values inside a step are not comparable between trials: they train other sub-models at the same round.
 """
+ACCURACY = "compared_accuracy"
 TIME = "units_grown"
 """Units trained for good: at the same count, trials have grown equally much of the same network."""
 SUB_MODELS, SPENT_ROUNDS, SPENT_BYTES = "sub_models", "round", "spent_bytes"
-"""What a scheduler may weigh besides: which sub-models are grown, rounds and bytes so far."""
+"""What a scheduler may weigh besides: which sub-models are compared, rounds and bytes so far."""
 
 
 class ProFLTrial(tune.Trainable):
@@ -58,7 +63,9 @@ class ProFLTrial(tune.Trainable):
 
     def _open(self) -> dict[str, Any] | None:
         """Open the trial's run, new or where it stopped; return what to report if it cannot be trained."""
-        self.grown_accuracy = 0.0
+        self.score = UNRANKED
+        self.accuracy: float | None = None
+        """At the end of the last step that compares."""
         self.outcome: Status = "KILLED"
         self.reason = ""
         context = self.context
@@ -77,8 +84,9 @@ class ProFLTrial(tune.Trainable):
             # A larger cluster may hold it: tried again by a sweep that is resumed there.
             return _untrained(refusal=str(error), final=not isinstance(error, NoRoom))
         self.driver = Driver(experiment, context.identity(self.trial_id, self.settings), runnable)
-        for record in self.driver.records:
-            self._note(record)
+        self.ranking = Ranking(experiment.evaluation.ranked_by)
+        for number in range(1, len(self.driver.records) + 1):
+            self._note(self.driver.records[:number])
         return None
 
     def step(self) -> dict[str, Any]:
@@ -100,9 +108,10 @@ class ProFLTrial(tune.Trainable):
                 self.outcome, self.reason = "FAILED", f"{type(error).__name__}: {error}"
                 raise
         self.outcome = "FINISHED" if self.driver.finished else "KILLED"
-        self._note(record)
+        self._note(self.driver.records)
         result = {
-            METRIC: self.grown_accuracy,
+            METRIC: self.score,
+            ACCURACY: self.accuracy,
             TIME: record.units_grown,
             SUB_MODELS: self.driver.sub_models,
             SPENT_ROUNDS: record.round,
@@ -112,7 +121,7 @@ class ProFLTrial(tune.Trainable):
             "test_accuracy": record.test_accuracy,
             "need_mib": record.need_mib,
             "measured_peak_mib": record.measured_peak_mib,
-            "effective_movement": record.effective_movement,
+            "figures": record.figures,
             "run_id": self.driver.run_id,
             "rounds_trained": self.driver.server.rounds_trained,
             "done": self.driver.finished,
@@ -149,19 +158,14 @@ class ProFLTrial(tune.Trainable):
             finally:
                 driver.close(self.outcome, self.reason)
 
-    def _note(self, record: RoundRecord) -> None:
-        accuracy = accuracy_of_growth(record)
-        if accuracy is not None:
-            self.grown_accuracy = accuracy
+    def _note(self, records: Sequence[RoundRecord]) -> None:
+        """Note how the run stands after the last of `records`, if it compares there."""
+        if ends_comparably(records[-1]):
+            score = self.ranking.compared_score(records)
+            self.score = UNRANKED if score is None else score
+            self.accuracy = records[-1].test_accuracy
 
 
 def _untrained(**why: Any) -> dict[str, Any]:
     """Return what a trial reports that ends without a result."""
-    return {METRIC: 0.0, TIME: 0, "done": True, "round": 0, **why}
-
-
-def accuracy_of_growth(record: RoundRecord) -> float | None:
-    """Return the accuracy with which a round ended a growing step; None if it did not."""
-    # Methods without growing steps finish all units with their last round.
-    grown = record.step_ended and (record.stage == "grow" or record.units_grown > 0)
-    return record.test_accuracy if grown else None
+    return {METRIC: UNRANKED, TIME: 0, "done": True, "round": 0, **why}

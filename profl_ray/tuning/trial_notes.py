@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from profl_ray.server.durable import append_durably, write_durably
 
+UNRANKED = -1e30
+"""The score of a trial that has none."""
 Outcome = Literal["finished", "stopped", "failed", "n/a"]
 
 
@@ -25,11 +27,18 @@ class TrialEnd:
     final: bool = True
     """False: a resumed sweep tries it again."""
     accuracy: float | None = None
-    """At the end of the last growing step."""
+    """At the end of the last step that compares."""
+    score: float | None = None
+    """What it is ranked by, there; None: it has no such value."""
     units_grown: int = 0
     rounds: int = 0
     rounds_trained: int = 0
     """Fewer than `rounds` where it shared some."""
+
+    @property
+    def ranked(self) -> float:
+        """The score; the lowest there is if it has none."""
+        return UNRANKED if self.score is None else self.score
 
 
 @dataclass

@@ -8,6 +8,7 @@ from ray import tune
 from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
+from profl_ray.server.ranking import Ranking
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tracking import end_waiting
 from profl_ray.tuning.request import SweepRequest
@@ -73,7 +74,12 @@ def make_tuner(
         tune_config=tune.TuneConfig(
             search_alg=algorithm,
             scheduler=make_scheduler(
-                request.scheduler, folder / TRIALS, algorithm, request.max_concurrent, failed
+                request.scheduler,
+                folder / TRIALS,
+                algorithm,
+                request.max_concurrent,
+                failed,
+                Ranking(config.evaluation.ranked_by),
             ),
             reuse_actors=True,
         ),

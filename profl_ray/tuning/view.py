@@ -17,8 +17,8 @@ from profl_ray.cluster.waiting import Waiting
 from profl_ray.errors import UserError
 from profl_ray.tuning.fitting import reason
 from profl_ray.tuning.space import decode, trial_name
-from profl_ray.tuning.trial import METRIC, SPENT_ROUNDS, TIME
-from profl_ray.tuning.trial_notes import Outcome, TrialEnd
+from profl_ray.tuning.trial import ACCURACY, METRIC, SPENT_ROUNDS, TIME
+from profl_ray.tuning.trial_notes import UNRANKED, Outcome, TrialEnd
 
 INTERVAL_SECONDS = 5.0
 BAR_WIDTH = 30
@@ -160,7 +160,8 @@ def trial_end(last: Mapping[str, Any]) -> TrialEnd:
         outcome=outcome,
         reason=str(last.get("refusal") or last.get("failure") or ""),
         final=bool(last.get("final", True)),
-        accuracy=last.get(METRIC),
+        accuracy=last.get(ACCURACY),
+        score=last.get(METRIC) if last.get(METRIC, UNRANKED) > UNRANKED else None,
         units_grown=int(last.get(TIME, 0)),
         rounds=int(last.get(SPENT_ROUNDS, 0)),
         rounds_trained=int(last.get("rounds_trained", 0)),

@@ -6,7 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from profl_ray.server.record import RoundRecord
+from profl_ray.strategies.profl import ProFL
+from profl_ray.strategies.stages import stages_as_text
 from profl_ray.tracking import SweepData, Totals, TrialData
+from profl_ray.tracking.data import STAGES_TAG
 from profl_ray.tracking.points import round_points, step_tags
 
 FULL_NEED_MIB = 702.0
@@ -57,8 +60,13 @@ def make_records(blocks=2, patience=8, seed=0, limit=None):
                     test_accuracy=accuracy if step_round % 2 == 0 or last else None,
                     test_loss=2.3 * (1 - accuracy),
                     train_loss=2.0 * (1 - accuracy),
-                    effective_movement=movement,
-                    slope=slope,
+                    test_recalls=None,
+                    compares=stage == "grow",
+                    figures={
+                        name: value
+                        for name, value in (("effective_movement", movement), ("slope", slope))
+                        if value is not None
+                    },
                     need_mib=need,
                     measured_peak_mib=need * 0.97 if stage == "grow" else None,
                     reduction=1 - need / FULL_NEED_MIB,
@@ -134,15 +142,14 @@ def make_params(settings):
 
 def make_trial(name, settings, records, status, tags):
     """Return a trial as the reader would."""
-    history = {}
+    latest = {}
+    tags = tags | {STAGES_TAG: stages_as_text(ProFL.stages)}
     for record, totals in zip(records, make_totals(records), strict=True):
-        for key, value in round_points(record, totals).items():
-            history.setdefault(key, []).append((record.round, value))
-        tags = tags | step_tags(record)
-    latest = {key: points[-1][1] for key, points in history.items()}
+        latest |= round_points(record, totals)
+        tags |= step_tags(record)
     summary = latest | (make_summary(records) if records and status == "FINISHED" else {})
     params = make_params(settings)
-    return TrialData(name, name, status, params, summary, history, tags, list(map(float, QUOTAS_MIB)))
+    return TrialData(name, name, status, params, summary, tags, list(map(float, QUOTAS_MIB)), records)
 
 
 def make_sweep():
@@ -170,7 +177,7 @@ def make_comparison(seeds=("1", "2")):
             settings = {"method": method, "seed": seed}
             records = make_records(blocks, 4 + 3 * int(seed), seed=int(seed))
             if method == "ideal":
-                records = [replace(r, stage="train", block=0, step_index=0) for r in records]
+                records = [replace(r, stage="train", block=0, step_index=0, compares=True) for r in records]
             trials.append(make_trial(f"{method}-{seed}", settings, records, "FINISHED", {}))
         refused = {"profl_ray.outcome": "n/a", "profl_ray.reason": "no device can train it"}
         trials.append(

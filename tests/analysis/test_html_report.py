@@ -53,7 +53,7 @@ def test_small_sweeps_have_a_report_too(tmp_path, keep):
 
 def test_a_run_without_settings_or_rounds_has_a_report(tmp_path):
     sweep = make_sweep()
-    trial = replace(sweep.trials[1], params={}, history={}, tags={}, quotas_mib=[])
+    trial = replace(sweep.trials[1], params={}, tags={}, quotas_mib=[], records=[])
     text = write_report(replace(sweep, trials=[trial]), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "trial-01 reached" in text
     assert "No configuration was recorded." in text

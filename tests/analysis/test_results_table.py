@@ -39,7 +39,7 @@ def test_rounds_by_step_add_up(rows):
 
 def test_a_finished_trial_without_an_accuracy_is_not_available():
     sweep = make_sweep()
-    none = replace(sweep.trials[1], summary={}, history={}, tags={"profl_ray.reason": "no device fits"})
+    none = replace(sweep.trials[1], summary={}, records=[], tags={"profl_ray.reason": "no device fits"})
     (row,) = result_rows(replace(sweep, trials=[none]))
     assert (row.rank, row.outcome, row.rounds) == (None, "n/a", None)
     assert "n/a: no device fits" in as_text([row])

@@ -21,6 +21,7 @@ def make_record():
             "need_mib": 128.256,
             "eligible_share": 0.75,
             "failed": {},
+            "figures": {},
             "seconds": 1.5,
         }
         return RoundRecord(**(values | changes))
@@ -33,14 +34,14 @@ def test_a_round_is_one_line_of_what_is_known(make_record):
     full = make_record(
         test_accuracy=0.51234,
         train_loss=1.25,
-        effective_movement=0.5,
+        figures={"effective_movement": 0.5, "slope": -1.0},
         failed={3: "too much"},
         step_ended=True,
         end_reason="slope",
     )
     assert round_line(full) == (
-        "round   12  grow 2     4  accuracy 0.5123  loss 1.2500  movement 0.50  need 128.26 MiB (75 % of "
-        "devices)  1.50 s  1 failed  <- grow 2 ends: slope"
+        "round   12  grow 2     4  accuracy 0.5123  loss 1.2500  effective movement 0.50  need 128.26 MiB "
+        "(75 % of devices)  1.50 s  1 failed  <- grow 2 ends: slope"
     )
 
 

@@ -77,7 +77,7 @@ def test_a_killed_sweep_resumes_without_tunes_state_and_trains_nothing_twice(pro
     sweep = read_sweep(f"sqlite:///{runs}/mlflow.db", "profl-ray", name)
     assert [trial.outcome for trial in sweep.trials] == ["finished"] * 2
     for trial in sweep.trials:
-        rounds = [point for point, _ in trial.history["need_mib"]]
+        rounds = [record.round for record in trial.records]
         assert rounds == list(range(1, len(rounds) + 1))
     program.wait_until_nothing_is_left()
 

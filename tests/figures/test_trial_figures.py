@@ -10,6 +10,7 @@ from profl_ray.figures.run import (
     step_needs,
 )
 from profl_ray.figures.style import save
+from profl_ray.strategies.profl import ProFL
 
 
 def png(figure):
@@ -32,8 +33,10 @@ def records(make_record):
             end_reason="slope" if number == 4 else "",
             need_mib=100.0 * block,
             measured_peak_mib=90.0 * block if number > 2 else None,
-            effective_movement=0.5 if stage != "map" and number > 1 else None,
-            slope=-0.3 if stage != "map" and number > 2 else None,
+            compares=stage == "grow",
+            figures={}
+            if stage == "map" or number == 1
+            else {"effective_movement": 0.5} | ({"slope": -0.3} if number > 2 else {}),
         )
         for stage, block, index in steps
         for number in (1, 2, 3, 4)
@@ -41,8 +44,8 @@ def records(make_record):
 
 
 def test_step_needs_are_the_largest_of_each_step(records):
-    assert step_needs(records)[0] == ("shrink 2", 200.0, 180.0)
-    assert [name for name, _, _ in step_needs(records)] == ["shrink 2", "map 2", "grow 1", "grow 2"]
+    assert step_needs(records)[0] == ("shrink 2", "shrink", 200.0, 180.0)
+    assert [need.step for need in step_needs(records)] == ["shrink 2", "map 2", "grow 1", "grow 2"]
 
 
 def test_the_figures_can_be_drawn(records):
@@ -51,11 +54,11 @@ def test_the_figures_can_be_drawn(records):
     assert png(memory_figure(step_needs(records), [50.0, 150.0, 400.0], 350.0))
 
 
-def test_a_run_has_its_figures_with_steps_that_it_never_reached(records):
-    figures = run_figures(records[:6], [150.0], {"shrink 2": 200.0, "grow 1": 100.0}, 350.0, phi=0.2)
+def test_a_run_has_its_figures(records):
+    figures = run_figures(records[:6], [150.0], 350.0, phi=0.2, stages=ProFL.stages)
     assert list(figures) == ["accuracy", "effective_movement", "memory"]
     ticks = [label.get_text() for label in figures["memory"].axes[1].get_yticklabels()]
-    assert ticks == ["shrink 2", "grow 1"]
+    assert ticks == ["shrink 2", "map 2"]
     assert list(run_figures([], [])) == ["accuracy", "memory"]
 
 

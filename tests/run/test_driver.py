@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fleet.kit import NUM_ROUNDS, short_config, without_seconds
+from mlflow_kit import history, read_run
 
 from profl_ray.errors import UserError
 from profl_ray.fleet.in_process import InProcessFleet
@@ -12,7 +13,7 @@ from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.strategies.base import task_state
-from profl_ray.tracking import prepare_store, read_run
+from profl_ray.tracking import prepare_store
 from profl_ray.training.sgd import LeanSGD
 
 
@@ -216,8 +217,9 @@ def test_a_tracked_run_that_is_stopped_and_resumed_is_one_run_in_mlflow(make_dri
     run = read_run(uri, run_id)
     assert run.status == "FINISHED"
     accuracies = [(record.round, record.test_accuracy) for record in reference[1]]
-    assert any(history == accuracies for history in run.history.values()), "every round is there, once"
+    assert history(uri, run_id)["test_accuracy"] == accuracies, "every round is there, once"
     assert without_seconds(resumed.records) == reference[1]
+    assert run.records == resumed.records, "those of before the stop, too, with the devices as they were"
 
 
 @pytest.mark.parametrize("every", [1, 4])
@@ -244,7 +246,7 @@ def test_mlflow_shows_the_rounds_that_took_the_place_of_others(root, tmp_path, m
         driver.close("KILLED")
     driver = make_driver(*sharing, "fleet.overhead_mib=65", **tracked)
     summary = driver.run()
-    shown = dict(read_run(store[0], summary["mlflow_run_id"]).history["seconds"])
+    shown = dict(history(store[0], summary["mlflow_run_id"])["seconds"])
     assert shown == {record.round: record.seconds for record in driver.records}
     assert all(shown.values()), "all were trained here"
 

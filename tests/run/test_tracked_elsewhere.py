@@ -6,13 +6,14 @@ import shutil
 import pytest
 from fleet.kit import NUM_ROUNDS, short_config
 from mlflow import MlflowClient
+from mlflow_kit import read_run
 
 from profl_ray.config.addresses import default_address
 from profl_ray.errors import UserError
 from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.run.refill import refill
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import prepare_store, read_run
+from profl_ray.tracking import prepare_store
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profl_ray.errors import UserError
 from profl_ray.server.record import RoundRecord
-from profl_ray.server.summary import summarise
+from profl_ray.server.summary import SUMMARY, summarise
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 COUNT = st.integers(0, 2**50)
@@ -23,8 +24,9 @@ RECORDS = st.builds(
     test_accuracy=st.none() | FINITE,
     test_loss=st.none() | FINITE,
     train_loss=st.none() | FINITE,
-    effective_movement=st.none() | FINITE,
-    slope=st.none() | FINITE,
+    test_recalls=st.none() | st.lists(st.none() | FINITE).map(tuple),
+    compares=st.booleans(),
+    figures=st.dictionaries(st.text(), FINITE),
     need_mib=FINITE,
     measured_peak_mib=st.none() | FINITE,
     reduction=FINITE,
@@ -59,8 +61,9 @@ def make_record(number=1, **changes):
         "test_accuracy": 0.5,
         "test_loss": 1.25,
         "train_loss": 1.5,
-        "effective_movement": None,
-        "slope": None,
+        "test_recalls": (0.25, None, 1.0),
+        "compares": True,
+        "figures": {"slope": -0.5},
         "need_mib": 60.0,
         "measured_peak_mib": None,
         "reduction": 0.4,
@@ -77,9 +80,18 @@ def make_record(number=1, **changes):
     return RoundRecord(**(values | changes))
 
 
-def test_keys_of_later_versions_are_passed_over():
-    record = make_record()
-    assert RoundRecord.from_json(record.to_json() | {"colour": "blue"}) == record
+def test_a_record_of_another_version_is_refused_in_one_line():
+    values = make_record().to_json()
+    del values["figures"], values["test_recalls"]
+    with pytest.raises(UserError, match=r"another version: it lacks figures, test_recalls and has slope$"):
+        RoundRecord.from_json(values | {"slope": 0.5})
+
+
+@pytest.mark.parametrize("values", [[], None, "text", {"figures": {"a": "b"}}, {"cohort": 3}, {"failed": []}])
+def test_what_is_no_record_is_refused_in_one_line(values):
+    changed = make_record().to_json() | values if isinstance(values, dict) else values
+    with pytest.raises(UserError, match=r"^not a round's record: "):
+        RoundRecord.from_json(changed)
 
 
 def test_the_step_in_words():
@@ -92,7 +104,9 @@ def test_the_summary_of_a_run():
         make_record(1, eligible_share=1.0, measured_peak_mib=None, failed={}),
         make_record(2, eligible_share=0.5, need_mib=80.0, measured_peak_mib=70.0, test_accuracy=0.9),
     ]
-    assert summarise(records, 100.0, finished=True) == {
+    summary = summarise(records, 100.0, finished=True)
+    assert set(summary) <= set(SUMMARY)
+    assert summary == {
         "rounds": 2,
         "peak_need_mib": 80.0,
         "peak_measured_mib": 70.0,

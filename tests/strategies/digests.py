@@ -6,9 +6,11 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from profl_ray.provenance import machine_type
 from profl_ray.server.checkpoint import weights_sha256
+from profl_ray.server.record import RoundRecord
 
 from .play import CASES, Trace, trace
 
@@ -17,11 +19,20 @@ PLACE = Path(__file__).with_name("digests.json")
 
 def digests_of(run: Trace) -> dict[str, str]:
     """Return the digests of the complete weights and of all that the records say but the time."""
-    rounds = [{**record.to_json(), "seconds": None} for record in run.records]
+    rounds = [_values(record) for record in run.records]
     return {
         "weights": weights_sha256(run.server.strategy.complete_weights()),
         "rounds": sha256(json.dumps(rounds, sort_keys=True).encode()).hexdigest(),
     }
+
+
+def _values(record: RoundRecord) -> dict[str, Any]:
+    """Return what was recorded when the digests were: the rule's figures beside the others, no recalls."""
+    values = record.to_json() | {"seconds": None}
+    figures, rule = values.pop("figures"), ("effective_movement", "slope")
+    assert set(figures) <= set(rule), "a figure that no digest covers"
+    del values["test_recalls"], values["compares"]
+    return values | {name: figures.get(name) for name in rule}
 
 
 def recorded() -> dict[str, dict[str, str]] | None:

@@ -57,7 +57,7 @@ def test_a_step_without_an_active_block_only_counts() -> None:
     step.rounds_done = 1
     progress = step.progress()
     assert (progress.step_ended, progress.end_reason) == (True, "fixed_rounds")
-    assert (progress.effective_movement, progress.slope) == (None, None)
+    assert progress.figures == {}
 
 
 def test_progress_counts_the_round_that_was_just_played() -> None:
@@ -84,12 +84,9 @@ def test_a_loaded_pace_continues_as_the_first(num_scalars: int = 5) -> None:
     assert one.progress() == other.progress()
 
 
-@pytest.mark.parametrize(
-    ("stage", "max_shrink_rounds", "limit"), [("grow", 7, 30), ("shrink", 7, 7), ("shrink", None, 30)]
-)
-def test_shrinking_may_have_its_own_limit(stage: str, max_shrink_rounds: int | None, limit: int) -> None:
-    config = FreezingConfig(max_rounds=30, max_shrink_rounds=max_shrink_rounds, patience_rounds=100)
-    rule = freeze_rule(config, stage)
+@pytest.mark.parametrize(("own", "limit"), [(7, 7), (None, 30)])
+def test_a_step_may_have_its_own_limit(own: int | None, limit: int) -> None:
+    rule = freeze_rule(FreezingConfig(max_rounds=30, patience_rounds=100), own)
     snapshots = [np.full(3, float(k)) for k in range(limit + 1)]
     assert not rule.decide(snapshots[:limit], limit - 1).freeze
     decision = rule.decide(snapshots, limit)

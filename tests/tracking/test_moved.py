@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow_kit import read_run
 
 from profl_ray.config.addresses import default_address
-from profl_ray.tracking import adopt_artifacts, prepare_store, read_run
+from profl_ray.tracking import adopt_artifacts, prepare_store
 from profl_ray.tracking.artifacts import QUOTAS_PATH
 
 EXPERIMENT = "profl-ray"

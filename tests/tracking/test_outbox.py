@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from profl_ray.tracking.outbox import Outbox, Parcel
 
 
@@ -54,3 +56,13 @@ def test_a_full_outbox_loses_the_oldest():
     outbox.flush()
     assert store.sent == ["b", "c"]
     assert outbox.give_up() == 7
+
+
+def test_a_newer_version_of_a_file_takes_the_place_of_one_that_waits():
+    store = Store()
+    outbox = Outbox(clock=lambda: store.now)
+    for name, path in (("a 1", "a"), ("b 1", "b"), ("c", ""), ("c", ""), ("a 2", "a")):
+        outbox.add(replace(store.parcel(name), path=path))
+    outbox.flush()
+    assert store.sent == ["b 1", "c", "c", "a 2"]
+    assert outbox.give_up() == 0, "an older version is not lost"

@@ -1,14 +1,18 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos import databricks_pb2
+from mlflow_kit import history, read_run
 
 from profl_ray.errors import UserError
-from profl_ray.tracking import NullWriter, RunWriter, Totals, opening, read_run, start_parent
+from profl_ray.server.figures import RESERVED
+from profl_ray.tracking import NullWriter, RunWriter, Totals, opening, start_parent
 from profl_ray.tracking import writer as writer_module
-from profl_ray.tracking.points import ROUND_METRICS, round_points
+from profl_ray.tracking.points import round_points
+from profl_ray.tracking.records_file import RecordsFile
 
 
 class Flaky:
@@ -58,39 +62,83 @@ def test_a_round_is_one_call_and_comes_back_as_logged(store, start, make_record)
     client = flaky(run)
     totals = Totals()
     for number in (1, 2, 3):
-        record = make_record(number, test_loss=float("nan"), uplink_bytes=10 * number)
+        figures = {"mask_density": 0.1 * number}
+        recalls = (0.5, None, 0.25)
+        record = make_record(
+            number, test_loss=float("nan"), uplink_bytes=10 * number, figures=figures, test_recalls=recalls
+        )
         totals = totals.plus(record)
         run.log_round(record, totals, timestamp_ms=1000 + number)
-    assert client.calls == ["log_batch"] * 3
+    assert client.calls == ["log_batch", "log_text", "log_batch", "log_batch"]
     assert not run.finish()
 
-    trial = read_run(store[0], run.run_id)
-    assert trial.status == "FINISHED"
-    assert trial.history["test_accuracy"] == [(1, 0.5), (2, 0.5), (3, 0.5)]
-    assert trial.history["uplink_bytes_total"] == [(1, 10.0), (2, 30.0), (3, 60.0)]
-    assert trial.history["stage_code"][0] == (1, 2.0)
-    assert {"test_loss", "slope", "measured_peak_mib"}.isdisjoint(trial.history)
-    assert set(round_points(record, totals)) == set(trial.history) <= set(ROUND_METRICS)
+    assert read_run(store[0], run.run_id).status == "FINISHED"
+    points = history(store[0], run.run_id)
+    assert points["test_accuracy"] == [(1, 0.5), (2, 0.5), (3, 0.5)]
+    assert points["uplink_bytes_total"] == [(1, 10.0), (2, 30.0), (3, 60.0)]
+    assert points["mask_density"] == [(1, 0.1), (2, 0.2), (3, pytest.approx(0.3))]
+    assert points["worst_class_recall"] == [(1, 0.25), (2, 0.25), (3, 0.25)]
+    assert {"test_loss", "slope", "measured_peak_mib"}.isdisjoint(points)
+    assert set(round_points(record, totals)) == set(points) <= RESERVED | {"mask_density"}
 
 
 def test_the_end_of_a_step_is_noted_in_the_same_call(store, start, make_record):
     run = start()
     client = flaky(run)
     run.log_round(make_record(7, step_round=5, step_ended=True, end_reason="slope"), Totals())
-    assert client.calls == ["log_batch"]
-    assert read_run(store[0], run.run_id).tags["profl_ray.step.03"] == "grow 2: slope after 5 rounds"
+    assert client.calls == ["log_batch", "log_text"]
+    tags = read_run(store[0], run.run_id).tags
+    assert tags["profl_ray.step.03"] == "grow 2: slope after 5 rounds"
+    assert tags["profl_ray.step"] == "grow 2"
+
+
+def test_the_step_that_a_run_is_in_is_said_when_it_begins(store, start, make_record):
+    run = start()
+    for number, block in ((1, 1), (2, 1), (3, 2)):
+        run.log_round(make_record(number, block=block), Totals())
+        assert read_run(store[0], run.run_id).tags["profl_ray.step"] == f"grow {block}"
+
+
+def test_records_are_written_at_the_ends_of_steps_at_the_end_and_else_seldom(store, start, make_record):
+    clock = SimpleNamespace(now=0.0)
+    run = start()
+    run._records = RecordsFile(lambda: clock.now)
+    client = flaky(run)
+    written = []
+    for number, ended, now in ((1, False, 0), (2, False, 30), (3, True, 31), (4, False, 90), (5, False, 92)):
+        clock.now = now
+        run.log_round(make_record(number, step_ended=ended), Totals())
+        written.append(client.calls.count("log_text"))
+    assert written == [1, 1, 2, 2, 3]
+    run.log_round(make_record(6), Totals())
+    run.finish()
+    assert client.calls.count("log_text") == 4
+    records = read_run(store[0], run.run_id).records
+    assert records == [make_record(number, step_ended=number == 3) for number in range(1, 7)]
+
+
+def test_an_artifact_store_that_is_away_holds_one_file_of_records_and_gets_the_newest(
+    store, start, make_record
+):
+    run = start()
+    client = flaky(run, failures=10**6, only=("log_text",))
+    for number in (1, 2, 3):
+        run.log_round(make_record(number, step_ended=True), Totals())
+    assert (run._files.waiting, run._points.waiting) == (1, 0)
+    client.failures = 0
+    assert not run.finish()
+    assert [record.round for record in read_run(store[0], run.run_id).records] == [1, 2, 3]
 
 
 def test_unsent_rounds_are_kept_in_order_and_sent_later(store, start, make_record):
     run = start()
-    client = flaky(run, failures=2)
+    client = flaky(run, failures=2, only=("log_batch",))
     run.log_round(make_record(1), Totals())
     run.log_round(make_record(2), Totals())
     run.log_round(make_record(3, test_accuracy=0.9), Totals())
     assert not run.finish()
     assert client.calls.count("log_batch") == 3 + 2, "nothing is sent twice"
-    history = read_run(store[0], run.run_id).history["test_accuracy"]
-    assert history == [(1, 0.5), (2, 0.5), (3, 0.9)]
+    assert history(store[0], run.run_id)["test_accuracy"] == [(1, 0.5), (2, 0.5), (3, 0.9)]
 
 
 def test_finish_reports_what_was_lost_and_does_not_raise(start, make_record):
@@ -100,7 +148,7 @@ def test_finish_reports_what_was_lost_and_does_not_raise(start, make_record):
     run.log_text("hello", "a.txt")
     lost = run.finish("FAILED")
     assert lost.points == len(round_points(make_record(1), Totals()))
-    assert lost.files == 1
+    assert lost.files == 2, "the text, and the records"
     assert "could not be delivered to MLflow (database is locked)" in str(lost)
 
 
@@ -112,7 +160,7 @@ def test_a_refused_batch_does_not_hold_up_the_next(store, start, make_record):
     run.log_round(make_record(1), Totals())
     run.log_round(make_record(2), Totals())
     assert run.finish().points > 0
-    assert read_run(store[0], run.run_id).history["test_accuracy"] == [(2, 0.5)]
+    assert history(store[0], run.run_id)["test_accuracy"] == [(2, 0.5)]
 
 
 def test_the_summary_wins_over_the_last_round(store, start, make_record):
@@ -122,7 +170,7 @@ def test_the_summary_wins_over_the_last_round(store, start, make_record):
     run.finish()
     trial = read_run(store[0], run.run_id)
     assert trial.summary["reduction"] == 0.25
-    assert trial.history["step_reduction"] == [(5, 0.4)]
+    assert history(store[0], run.run_id)["step_reduction"] == [(5, 0.4)]
     assert "x" not in trial.summary
     assert trial.outcome == "finished"
 
@@ -140,7 +188,7 @@ def test_a_run_continues_after_a_resume(store, start, make_record):
     again.finish()
     trial = read_run(store[0], run.run_id)
     assert trial.params == {"seed": "42", "new": "1"}
-    assert trial.history["test_accuracy"] == [(1, 0.5), (2, 0.1), (3, 0.6)]
+    assert history(store[0], run.run_id)["test_accuracy"] == [(1, 0.5), (2, 0.1), (3, 0.6)]
     assert (trial.tags["a"], trial.tags["b"], trial.tags["profl_ray.kind"]) == ("1", "2", "run")
     listed = [entry["path"] for entry in json.loads(trial.tags["mlflow.loggedArtifacts"])]
     assert listed == ["tables/first.json", "tables/second.json"]
@@ -198,9 +246,8 @@ def test_rounds_that_others_take_the_place_of_are_logged_anew(store, start, make
     for number in (1, 2):
         run.log_round(make_record(number, test_accuracy=0.7), Totals())
     run.finish()
-    history = read_run(store[0], run.run_id).history["test_accuracy"]
-    assert [point for point in history if point[0] == 1] == [(1, 0.1)]
-    assert (2, 0.7) in history
+    assert history(store[0], run.run_id)["test_accuracy"] == [(1, 0.1), (2, 0.7), (3, pytest.approx(0.3))]
+    assert [r.test_accuracy for r in read_run(store[0], run.run_id).records] == [0.7, 0.7]
 
 
 def test_a_store_that_is_away_is_waited_for_and_a_run_created_once(store, start, monkeypatch):
@@ -255,5 +302,5 @@ def test_a_resumed_run_has_no_gap_and_no_doubled_point(store, start, make_record
     for number in (2, 3, 4):
         resumed.log_round(make_record(number), Totals())
     resumed.finish()
-    history = MlflowClient(uri).get_metric_history(run.run_id, "need_mib")
-    assert [metric.step for metric in history] == [1, 2, 3, 4]
+    points = MlflowClient(uri).get_metric_history(run.run_id, "need_mib")
+    assert [metric.step for metric in points] == [1, 2, 3, 4]

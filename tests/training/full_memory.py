@@ -53,6 +53,7 @@ print(
             "failed": [report.device for report in reports if report.failure],
             "evaluation": asdict(worker.evaluate(state, 0, 37, 10)),
             "evaluation_alone": asdict(alone.evaluate(state, 0, 37, 10)),
-        }
+        },
+        default=lambda array: array.tolist(),
     )
 )

@@ -51,7 +51,7 @@ class Counting(LocalSGD):
         outcome = super().work(model, task, device)
         rounds = device.kept.get("rounds", np.zeros(1, np.float32)) + 1
         counts = np.bincount(device.labels, minlength=self.num_classes).astype(np.float32)
-        figures = {"rounds": float(rounds[0])}
+        figures = {"times_drawn": float(rounds[0])}
         return replace(outcome, told={"counts": counts}, kept={"rounds": rounds}, figures=figures)
 
 

@@ -83,7 +83,7 @@ def test_what_is_told_and_kept_comes_back_by_device() -> None:
     assert result.told.keys() == result.kept.keys() == {0, 2}
     for number, state in result.told.items():
         assert state["counts"].tolist() == np.bincount(labels[number]).tolist()
-    assert [report.figures for report in result.reports] == [{"rounds": 1.0}] * 2
+    assert [report.figures for report in result.reports] == [{"times_drawn": 1.0}] * 2
     order = make_order(0, 2)
     held = replace(order.devices[0], kept=result.kept[0])
     again = worker.train(replace(order, devices=(held, order.devices[1])), [make_state(COUNTING)])

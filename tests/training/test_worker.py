@@ -343,10 +343,12 @@ def test_the_measured_peak_does_not_depend_on_what_was_done_before():
 def test_evaluation_in_chunks_equals_evaluation_at_once(size):
     worker, state = make_worker(), make_state()
     whole = worker.evaluate(state, 0, 37, 5)
-    total = EvaluationSum(0, 0.0, 0)
-    for start in range(0, 37, size):
-        total += worker.evaluate(state, start, min(start + size, 37), 5)
-    assert (total.num_correct, total.num_images) == (whole.num_correct, 37)
+    total = EvaluationSum.total(
+        worker.evaluate(state, start, min(start + size, 37), 5) for start in range(0, 37, size)
+    )
+    assert total.num_correct.tolist() == whole.num_correct.tolist()
+    assert total.num_seen.tolist() == np.bincount(worker.data.test_labels[:37]).tolist()
+    assert total.num_images == 37
     assert total.loss_sum == pytest.approx(whole.loss_sum, rel=1e-12)
 
 

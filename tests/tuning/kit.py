@@ -3,6 +3,7 @@
 import json
 
 from profl_ray.config import load_experiment
+from profl_ray.server.record import RoundRecord
 from profl_ray.tuning import SearchSpace
 
 SHORT = (
@@ -27,6 +28,14 @@ def config(root, *overrides):
 def space(root, parameters, *overrides, **options):
     changes = (*SHORT, f"storage.root={root}", *overrides)
     return SearchSpace("short", "a short sweep", "digits_tiny", parameters, overrides=changes, **options)
+
+
+def record(**changes):
+    """Return a round in which little happened; of the stages only growing compares, as ProFL has it."""
+    values = dict.fromkeys(RoundRecord.__dataclass_fields__, 0) | {"need_mib": 1.0, "stage": "grow"}
+    values |= {"cohort": (), "trained": (), "failed": {}, "figures": {}, "test_recalls": None}
+    values |= {"compares": changes.get("stage", "grow") in ("grow", "train")}
+    return RoundRecord(**values | changes)
 
 
 def silent(_text):

@@ -6,7 +6,7 @@ from profl_ray.tuning.trial_notes import TrialEnd
 
 
 def end(accuracy, units_grown=4, outcome="finished"):
-    return TrialEnd(outcome=outcome, accuracy=accuracy, units_grown=units_grown)
+    return TrialEnd(outcome=outcome, accuracy=accuracy, score=accuracy, units_grown=units_grown)
 
 
 SETTINGS = {name: {METHOD: name} for name in ("ideal", "profl", "heterofl", "fedavg")} | {"none": {}}

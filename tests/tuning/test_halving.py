@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.experiment import Trial
 
-from profl_ray.server.record import RoundRecord
 from profl_ray.server.run_folder import RunFolder
 from profl_ray.tuning.generators import PlannedTrials
 from profl_ray.tuning.halving import StepHalving
+
+from .kit import record
 
 
 @dataclass
@@ -31,7 +32,7 @@ class FakeTrial:
 
     def result(self):
         accuracy, rounds, spent = (*self.ends[self.steps - 1], 10, 100)[:3] if self.steps else (0.0, 0, 0)
-        known = {"units_grown": self.steps, "grown_accuracy": accuracy, "sub_models": self.sub_models}
+        known = {"units_grown": self.steps, "score": accuracy, "sub_models": self.sub_models}
         return known | {"round": rounds, "spent_bytes": spent}
 
 
@@ -158,10 +159,8 @@ def run_folder(tmp_path, *rounds):
     """Write the records of trial 0: of each round the units grown, and whether it ended a growing step."""
     (tmp_path / "0").mkdir()
     for number, (units, ended) in enumerate(rounds, 1):
-        values = dict.fromkeys(RoundRecord.__dataclass_fields__, 0)
-        values |= {"stage": "grow", "step_ended": ended, "units_grown": units, "test_accuracy": 0.5}
-        values |= {"round": number, "cohort": (), "trained": (), "failed": {}}
-        RunFolder(tmp_path / "0").append(RoundRecord(**values))
+        values = {"round": number, "step_ended": ended, "units_grown": units, "test_accuracy": 0.5}
+        RunFolder(tmp_path / "0").append(record(**values))
 
 
 def test_a_restored_trial_that_is_beyond_a_rung_has_passed_it(tmp_path):

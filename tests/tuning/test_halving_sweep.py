@@ -24,7 +24,7 @@ def test_halving_lets_trials_wait_for_one_another(local_ray, root, search):
     outcome = run_sweep(request, lines.append)
     assert (outcome.num_trials, outcome.num_failed) == (4, 0)
     sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
-    grown = {trial.run_id: max(value for _, value in trial.history["units_grown"]) for trial in sweep.trials}
+    grown = {trial.run_id: trial.records[-1].units_grown for trial in sweep.trials}
     whole = [trial for trial in sweep.trials if trial.outcome == "finished"]
     assert whole and all(grown[trial.run_id] == 4 for trial in whole)
     if search == "grid":
@@ -62,6 +62,6 @@ def test_an_interrupted_sweep_resumes_with_those_that_passed(local_ray, root):
     assert (outcome.num_trials, outcome.num_failed) == (4, 0)
     assert outcome.best_settings == {"training.learning_rate": 0.1}
     sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
-    assert sorted(max(v for _, v in trial.history["units_grown"]) for trial in sweep.trials) == [1, 1, 2, 4]
+    assert sorted(trial.records[-1].units_grown for trial in sweep.trials) == [1, 1, 2, 4]
     assert sorted(trial.status for trial in sweep.trials) == ["FINISHED", "KILLED", "KILLED", "KILLED"]
     assert sum(path.read_text() == text for path, text in records.items()) == 2, "the beaten trained no more"

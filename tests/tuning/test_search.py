@@ -4,16 +4,16 @@ from types import SimpleNamespace
 import pytest
 
 from profl_ray.errors import UserError
-from profl_ray.server.record import RoundRecord
+from profl_ray.server.ranking import Ranking
 from profl_ray.tuning import Choice, Range
 from profl_ray.tuning.generators import PlannedTrials
 from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.plan import param_space, planned_settings
 from profl_ray.tuning.search import make_scheduler, search_algorithm
 from profl_ray.tuning.space import decode
-from profl_ray.tuning.trial_notes import TrialEnd, TrialNotes
+from profl_ray.tuning.trial_notes import UNRANKED, TrialEnd, TrialNotes
 
-from .kit import space
+from .kit import record, space
 
 MIXED = {"model.partition": Choice.of([2, 2], [1, 3]), "freezing.phi": Range(0.1, 10.0, log=True)}
 
@@ -85,7 +85,7 @@ def test_optuna_resumes_with_what_was_begun_and_names_others_after_it(tmp_path):
     first = search_algorithm(space("x", RATES), None, notes, 1, 6)
     for number, settings in enumerate(map(decode, named(first, 3))):
         notes.note_begin(f"{number:05d}", settings)
-    notes.note_end("00000", TrialEnd(outcome="finished", accuracy=0.5))
+    notes.note_end("00000", TrialEnd(outcome="finished", accuracy=0.5, score=0.5))
     notes.note_end("00001", TrialEnd(outcome="failed", final=False))
     again = search_algorithm(space("x", RATES), None, notes, 1, 6)
     begun = notes.read().settings
@@ -131,17 +131,21 @@ def test_the_number_of_trials_at_the_same_time_is_kept_by_a_grid_too():
     assert PlannedTrials({}).max_concurrent == 0
 
 
-def record(stage, ended, grown, accuracy):
-    values = dict.fromkeys(RoundRecord.__dataclass_fields__, 0)
-    values |= {"stage": stage, "step_ended": ended, "units_grown": grown, "test_accuracy": accuracy}
-    return RoundRecord(**values)
-
-
-def test_the_metric_is_the_accuracy_at_the_end_of_growing_steps():
+@pytest.mark.parametrize(
+    ("ranked_by", "expected"),
+    [
+        ("final_accuracy", [None, None, None, 0.4, 0.4, 0.6]),
+        ("-test_loss", [None, None, None, -0.6, -0.6, -0.4]),
+        ("density", [None, None, None, 0.2, 0.2, None]),
+        ("rounds", [None, None, None, 4.0, 4.0, 6.0]),
+    ],
+)
+def test_the_score_is_that_of_the_last_step_that_compares(ranked_by, expected):
     from profl_ray.tuning.trial import ProFLTrial
 
     trial = ProFLTrial.__new__(ProFLTrial)
-    trial.grown_accuracy, seen = 0.0, []
+    trial.score, trial.accuracy, trial.ranking = UNRANKED, None, Ranking(ranked_by)
+    records, seen = [], []
     rounds = [
         ("shrink", True, 0, 0.9),  # another sub-model
         ("map", True, 0, None),
@@ -150,13 +154,12 @@ def test_the_metric_is_the_accuracy_at_the_end_of_growing_steps():
         ("grow", False, 2, 0.2),
         ("grow", True, 4, 0.6),
     ]
-    for values in rounds:
-        trial._note(record(*values))
-        seen.append(trial.grown_accuracy)
-    assert seen == [0.0, 0.0, 0.0, 0.4, 0.4, 0.6]
-    # A method without growing steps.
-    trial.grown_accuracy = 0.0
-    trial._note(record("train", False, 0, 0.5))
-    assert trial.grown_accuracy == 0.0
-    trial._note(record("train", True, 4, 0.7))
-    assert trial.grown_accuracy == 0.7
+    for stage, ended, grown, accuracy in rounds:
+        values = {"stage": stage, "step_ended": ended, "units_grown": grown, "test_accuracy": accuracy}
+        figures = {} if grown == 4 else {"density": 0.2}
+        loss = None if accuracy is None else 1 - accuracy
+        records.append(record(**values, test_loss=loss, figures=figures))
+        trial._note(records)
+        seen.append(None if trial.score == UNRANKED else trial.score)
+    assert seen == expected
+    assert trial.accuracy == 0.6

@@ -8,11 +8,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from mlflow_kit import history, read_run
 
 from profl_ray.errors import UserError
 from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
-from profl_ray.tracking import KIND_TAG, read_run, read_sweep
+from profl_ray.tracking import KIND_TAG, read_sweep
 from profl_ray.tuning import Choice, Range, SweepRequest, resume_sweep, run_sweep
 from profl_ray.tuning.request import base_config
 from profl_ray.tuning.sweep import _begin_parent
@@ -82,8 +83,10 @@ def test_a_trial_has_its_own_parameters_and_one_point_a_round(grid):
         rounds = int(trial.summary["rounds"])
         # Two blocks: shrink 2, map 2 (one round), grow 1, grow 2.
         assert rounds == 3 * settings["freezing.rounds"] + 1
+        points = history(sweep.uri, trial.run_id)
         for name in ("need_mib", "measured_peak_mib", "cohort_size", "uplink_bytes_total", "seconds"):
-            assert [point for point, _ in trial.history[name]] == list(range(1, rounds + 1)), name
+            assert [point for point, _ in points[name]] == list(range(1, rounds + 1)), name
+        assert [record.round for record in trial.records] == list(range(1, rounds + 1))
         assert len(trial.quotas_mib) == 6
         assert trial.outcome == "finished"
 
@@ -116,7 +119,7 @@ def test_a_setting_that_no_device_can_afford_is_not_applicable_and_says_why(grid
         settings = settings_of(trial)
         assert trial.params["freezing.rounds"] == str(settings["freezing.rounds"])
         assert trial.params["model.partition"] == "[4]"
-        assert trial.outcome == "n/a" and trial.history == {}
+        assert trial.outcome == "n/a" and trial.records == [] and "need_mib" not in trial.summary
         assert trial.reason.startswith("no device can train step") and "MiB" in trial.reason
         assert any(line.strip().startswith("n/a") and trial.reason in line for line in lines)
     assert sum(line.strip().startswith("done") for line in lines) == 2
@@ -202,7 +205,7 @@ def test_an_interrupted_sweep_resumes_without_tunes_state_and_repeats_nothing(lo
     # The rounds' seconds would differ if one had been trained once more.
     assert {path: path.read_text() for path in records} == records
     again = {trial.run_id: trial for trial in sweep.trials}
-    assert all(again[run_id].history == trial.history for run_id, trial in done.items())
+    assert all(again[run_id].records == trial.records for run_id, trial in done.items())
 
 
 WAYS = {

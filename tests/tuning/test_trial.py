@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from mlflow_kit import read_run
 
 from profl_ray.cluster.placing import Node
 from profl_ray.config.yaml_tree import as_text
@@ -15,7 +16,6 @@ from profl_ray.tracking import (
     end_waiting,
     prepare_store,
     read_progress,
-    read_run,
     read_sweep,
     start_parent,
 )
@@ -126,7 +126,7 @@ def test_a_trial_that_was_lost_as_it_began_resumes_with_the_run_that_it_has(tria
     other = {TRIAL_TAG: "other"}
     RunWriter.start(tracked.uri, tracked.experiment_id, "other", {}, other, **options)
     trial.step()
-    assert run(trial).run_id == lost and run(trial).history["need_mib"]
+    assert run(trial).run_id == lost and run(trial).records
 
 
 def test_a_folder_with_a_run_of_other_settings_is_not_gone_on_with(trial, tmp_path):

@@ -149,7 +149,9 @@ def test_an_error_that_cannot_be_read_is_told():
 def test_every_end_is_noted(watched):
     ends = {}
     view = SweepView(4, lambda _: None, note_end=lambda *end: ends.update({end[0]: end[1:]}))
-    view.on_trial_result(0, [], trial(1), result(share_done=1.0, units_grown=4, grown_accuracy=0.5))
+    view.on_trial_result(
+        0, [], trial(1), result(share_done=1.0, units_grown=4, score=0.5, compared_accuracy=0.5)
+    )
     view.on_trial_complete(0, [], trial(1))
     view.on_trial_result(0, [], trial(2), {"refusal": "too large", "round": 0})
     view.on_trial_complete(0, [], trial(2))
@@ -158,7 +160,7 @@ def test_every_end_is_noted(watched):
     view.on_trial_result(0, [], trial(4), result(rounds_trained=7))
     view.on_trial_error(0, [], trial(4, ValueError("odd")))
     assert ends == {
-        "t1": (TrialEnd(outcome="finished", accuracy=0.5, units_grown=4, rounds=9), True),
+        "t1": (TrialEnd(outcome="finished", accuracy=0.5, score=0.5, units_grown=4, rounds=9), True),
         "t2": (TrialEnd(outcome="n/a", reason="too large"), True),
         "t3": (TrialEnd(outcome="failed", reason="no data", final=False), True),
         "t4": (

@@ -14,7 +14,15 @@ from profl_ray.strategies import Step
 from profl_ray.strategies.paced import PacedStrategy
 
 CODE = ("federation", "freezing", "memory", "models", "server", "strategies", "training", "randomness.py")
-WITHOUT_INFLUENCE = ("recipe", "description", *PLACE, "fleet.", "freezing.", "strategy.")
+WITHOUT_INFLUENCE = (
+    "recipe",
+    "description",
+    *PLACE,
+    "evaluation.ranked_by",
+    "fleet.",
+    "freezing.",
+    "strategy.",
+)
 """Keys, or their beginnings, that have no influence on a round that is played ..."""
 WITH_INFLUENCE = (
     "fleet.cohort_groups",

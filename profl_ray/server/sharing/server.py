@@ -11,6 +11,7 @@ import numpy as np
 from profl_ray.config import ExperimentConfig
 from profl_ray.server.checkpoint import Snapshot
 from profl_ray.server.experiment import Experiment
+from profl_ray.server.figures import round_figures
 from profl_ray.server.ledger import Ledger
 from profl_ray.server.ports import Fleet
 from profl_ray.server.record import RoundRecord
@@ -100,7 +101,9 @@ class SharingServer:
             self.store.write_state(path, _state_name(step_round), merged)
         if record.step_ended:
             self.store.write_state(self._path(), BEGIN, self.server.state())
-        self.store.write(path, step_round, Entry(record.to_json(), self.ledger.to_json(), scalars))
+        # The rule's own figures are those of the run that replays the round.
+        shared = replace(record, figures=played.figures)
+        self.store.write(path, step_round, Entry(shared.to_json(), self.ledger.to_json(), scalars))
         if record.step_ended:
             self.store.leave()
         self._set_anchor()
@@ -136,8 +139,8 @@ class SharingServer:
             units_grown=self.strategy.units_grown,
             test_accuracy=record.test_accuracy if evaluated else None,
             test_loss=record.test_loss if evaluated else None,
-            effective_movement=progress.effective_movement,
-            slope=progress.slope,
+            test_recalls=record.test_recalls if evaluated else None,
+            figures=round_figures(self.strategy.name, progress.figures) | record.figures,
             seconds=0.0,
         )
 
