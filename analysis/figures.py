@@ -46,8 +46,8 @@ def accuracy_panels(rows: Sequence[Row]) -> Figure:
         panel.set_ylabel("Test accuracy" if place % columns == 0 else "")
     if shown:
         trials = [row.trial for row in shown]
-        keys = [key(trial.records, run_looks(trial.records, trial.stages)) for trial in trials]
-        figure.supxlabel("; ".join(dict.fromkeys(keys)), fontsize=7.5, color=FAINT)
+        runs = [(trial.records, run_looks(trial.records, trial.stages)) for trial in trials]
+        figure.supxlabel(key(*runs), fontsize=7.5, color=FAINT)
     return figure
 
 

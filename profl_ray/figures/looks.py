@@ -40,11 +40,14 @@ def run_looks(records: Sequence[RoundRecord], declared: Sequence[Stage] = ()) ->
     return looks_of((record.stage for record in records), declared)
 
 
-def key(records: Iterable[RoundRecord], looks: Looks) -> str:
-    """Return the legend of the short names of the stages in `records`, in one line."""
-    seen = {record.stage: bool(record.block) for record in records}
-    words = [f"{look.short} {name}" for name, look in looks.items() if name in seen]
-    return ", ".join(words) + (", with the block's number" if any(seen.values()) else "")
+def key(*runs: tuple[Sequence[RoundRecord], Looks]) -> str:
+    """Return the legend of the short names of the stages in some runs, in one line."""
+    words: dict[str, None] = {}
+    for records, looks in runs:
+        seen = {record.stage for record in records}
+        words |= dict.fromkeys(f"{look.short} {name}" for name, look in looks.items() if name in seen)
+    numbered = any(record.block for records, _ in runs for record in records)
+    return ", ".join(words) + (", with the block's number" if numbered else "")
 
 
 def _short(name: str, taken: set[str]) -> str:

@@ -87,7 +87,7 @@ def draw_accuracy(
     axes.set_ylabel("Test accuracy")
     whole_rounds(axes)
     if short:
-        axes.set_xlabel(f"Round ({key(records, looks)})" if width_inches > 4 else "Round")
+        axes.set_xlabel(f"Round ({key((records, looks))})" if width_inches > 4 else "Round")
     return short
 
 
@@ -136,7 +136,7 @@ def movement_figure(
     _slope_axis(lower, records, phi)
     whole_rounds(lower)
     if short:
-        lower.set_xlabel(f"Round ({key(records, looks)})")
+        lower.set_xlabel(f"Round ({key((records, looks))})")
     return figure
 
 

@@ -27,8 +27,10 @@ def test_what_a_strategy_declares_is_kept_and_the_rest_is_filled_in():
 def test_the_key_names_the_stages_that_are_there(make_record):
     looks = looks_of((), ProFL.stages)
     records = [make_record(1, stage="map"), make_record(2, stage="shrink")]
-    assert key(records, looks) == "S shrink, M map, with the block's number"
-    assert key([make_record(stage="odd", block=0)], looks_of(["odd"])) == "O odd"
+    assert key((records, looks)) == "S shrink, M map, with the block's number"
+    odd = [make_record(stage="odd", block=0)], looks_of(["odd"])
+    assert key(odd) == key(odd, odd) == "O odd"
+    assert key((records, looks), odd) == "S shrink, M map, O odd, with the block's number"
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
