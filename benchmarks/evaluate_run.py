@@ -16,14 +16,14 @@ def main() -> None:
     saved = folder.latest()
     assert saved is not None, "nothing was saved"
     snapshot, records = saved
-    config = apply_overrides(folder.config(), {"data.test_images": None})
+    config = apply_overrides(folder.config(), {"data.test_examples": None})
     experiment = assemble(config)
     strategy = experiment.make_strategy()
     strategy.load_state_dict(snapshot.tensors, snapshot.facts["strategy"])
     state = task_state(strategy.complete_task(), strategy.complete_weights(), "complete")
-    num_images = len(experiment.data.test_labels)
-    result = InProcessFleet(experiment).evaluate(state, num_images, config.evaluation.batch_size)
-    print(f"{result.accuracy:.4f} on {num_images} test images, after {len(records)} rounds")
+    num_examples = len(experiment.data.test_labels)
+    result = InProcessFleet(experiment).evaluate(state, num_examples, config.evaluation.batch_size)
+    print(f"{result.accuracy:.4f} on {num_examples} test images, after {len(records)} rounds")
 
 
 if __name__ == "__main__":

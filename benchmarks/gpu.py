@@ -41,15 +41,15 @@ class Case:
     model: str = "resnet18"
     width: float = 1.0
     num_devices: int = 16
-    images_per_device: int = 512
+    examples_per_device: int = 512
     batch_size: int = 32
     num_passes: int = 4
     accelerator: str = "cuda"
 
     @property
-    def num_images(self) -> int:
+    def num_examples(self) -> int:
         """Images of a pass."""
-        return self.num_devices * self.images_per_device
+        return self.num_devices * self.examples_per_device
 
     @property
     def device(self) -> torch.device:
@@ -66,8 +66,8 @@ class Case:
     def data(self) -> Examples:
         """Return random images; a pass takes as long on them as on any."""
         generator = np.random.default_rng(0)
-        images = generator.integers(0, 256, (self.num_images, 3, 32, 32), dtype=np.uint8)
-        labels = np.arange(self.num_images) % 10
+        images = generator.integers(0, 256, (self.num_examples, 3, 32, 32), dtype=np.uint8)
+        labels = np.arange(self.num_examples) % 10
         return image_examples(images, labels, images[:10], labels[:10], 10, "random")
 
     def resident(self) -> tuple[nn.Module, Tensor, Tensor]:
@@ -75,8 +75,8 @@ class Case:
         model = self.task().build()
         initialise(model, 0)
         model.to(self.device, memory_format=torch.channels_last)
-        images = torch.randn(self.num_images, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-        return model, images.to(self.device), (torch.arange(self.num_images) % 10).to(self.device)
+        images = torch.randn(self.num_examples, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        return model, images.to(self.device), (torch.arange(self.num_examples) % 10).to(self.device)
 
 
 def plain_loop(case: Case) -> Callable[[], None]:
@@ -98,7 +98,7 @@ def plain_loop(case: Case) -> Callable[[], None]:
 def fleet(case: Case) -> Callable[[], None]:
     """Our worker, one device after another: weights set, local epoch, update collected and summed."""
     data, task = case.data(), case.task()
-    shares = np.arange(case.num_images).reshape(case.num_devices, -1)
+    shares = np.arange(case.num_examples).reshape(case.num_devices, -1)
     settings = WorkerSettings(1, False, True, 1024.0, case.accelerator)
     worker = DeviceWorker(data, DataSplit(tuple(shares)), settings)
     state = task_state(task, initial_state(task.model, 0), "0")
@@ -168,7 +168,7 @@ def graph(case: Case) -> Callable[[], None]:
     step = _Step(case)
 
     def one_pass() -> None:
-        order = torch.randperm(case.num_images, device=case.device)
+        order = torch.randperm(case.num_examples, device=case.device)
         torch.cuda.synchronize()
         for batch in order.split(case.batch_size):
             step.replay(batch)
@@ -273,7 +273,7 @@ def main() -> None:
     arguments = parser.parse_args()
     case = Case(accelerator=arguments.accelerator)
     if arguments.small:
-        case = replace(case, width=0.125, images_per_device=32, batch_size=8, num_passes=2)
+        case = replace(case, width=0.125, examples_per_device=32, batch_size=8, num_passes=2)
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = case.accelerator == "cuda"
     name = torch.cuda.get_device_name() if case.accelerator == "cuda" else "CPU, one thread"
@@ -287,7 +287,7 @@ def main() -> None:
             if case.accelerator == "cuda":
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
-            speed = workload.num_images / statistics.median(timed(workload, make(workload)))
+            speed = workload.num_examples / statistics.median(timed(workload, make(workload)))
             plain = speed if math.isnan(plain) else plain
             mib = torch.cuda.max_memory_reserved() / 2**20 if case.accelerator == "cuda" else 0
             print(f"| {title} | {speed:,.0f} | {speed / plain:.2f} | {mib:,.0f} |", flush=True)
@@ -295,7 +295,7 @@ def main() -> None:
         title = f"{number} processes, the in-process fleet each"
         if arguments.only in title:
             with told(title):
-                speed = case.num_images / statistics.median(processes(case, number))
+                speed = case.num_examples / statistics.median(processes(case, number))
                 print(f"| {title} | {speed:,.0f} | {speed / plain:.2f} | |", flush=True)
 
 

@@ -99,9 +99,9 @@ def _measure_apart(case: dict[str, Any]) -> dict[str, float]:
 def _train(model: torch.nn.Module, task: LocalTask) -> None:
     """Train a few batches."""
     device = next(model.parameters()).device
-    num_images = NUM_BATCHES * task.batch_size
-    images = torch.rand(num_images, *task.input_shape, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(num_images) % task.num_classes
+    num_examples = NUM_BATCHES * task.batch_size
+    images = torch.rand(num_examples, *task.input_shape, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(num_examples) % task.num_classes
     # The device's images are data, not training: held by the caller, and taken off below.
     task.procedure.work(model, task, Device(0, images.to(device), labels.to(device), 0, ("benchmark",)))
     model.zero_grad(set_to_none=True)

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 LIMIT_SECONDS = 300
 
 MODELS = (("cnn", 1.0), ("resnet18", 0.25), ("resnet18", 0.5), ("resnet18", 1.0), ("resnet34", 1.0))
-WHOLE = {"strategy": "fedavg", "image": [3, 8, 8], "num_images": 20_000}
+WHOLE = {"strategy": "fedavg", "image": [3, 8, 8], "num_examples": 20_000}
 """FedAvg moves the whole model every round: the most that any method moves."""
 
 

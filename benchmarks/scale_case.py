@@ -34,7 +34,7 @@ class Case:
     model: str = "cnn"
     width: float = 0.25
     image: tuple[int, int, int] = (1, 8, 8)
-    num_images: int = 200_000
+    num_examples: int = 200_000
     strategy: str = "profl"
     num_rounds: int = 5
     tracked: bool = False
@@ -116,7 +116,7 @@ def made_up_data(case: Case) -> Callable[..., Any]:
     from profl_ray.federation import image_examples
 
     generator = np.random.default_rng(1)
-    count = max(case.num_images, 2 * case.num_devices)
+    count = max(case.num_examples, 2 * case.num_devices)
 
     def part(number: int) -> tuple[np.ndarray, np.ndarray]:
         return generator.integers(0, 256, (number, *case.image), np.uint8), np.arange(number) % 10
@@ -137,7 +137,7 @@ def configure(case: Case) -> Any:
             "federation.quotas.name=uniform_mb",
             "federation.quotas.low_mb=2000",
             "federation.quotas.high_mb=9000",
-            "data.images_per_device=2",
+            "data.examples_per_device=2",
             f"model.name={case.model}",
             f"model.width={case.width}",
             "model.partition=stages",

@@ -66,7 +66,7 @@ def configure(workload: Workload, root: Path, **more: Any) -> ExperimentConfig:
     settings = {
         "seed": workload.seed,
         "data.name": "fashion_mnist",
-        "data.images_per_device": workload.images_per_device,
+        "data.examples_per_device": workload.examples_per_device,
         "federation.num_devices": workload.num_devices,
         "federation.cohort_size": workload.cohort_size,
         "federation.quotas.name": "uniform_mb",

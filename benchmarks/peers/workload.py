@@ -23,7 +23,7 @@ class Workload:
 
     name: str
     num_devices: int
-    images_per_device: int
+    examples_per_device: int
     cohort_size: int
     num_rounds: int
     batch_size: int = 32
@@ -40,7 +40,7 @@ class Files:
         self.train_images, self.train_labels = arrays["train_images"], arrays["train_labels"]
         self.test_images, self.test_labels = arrays["test_images"], arrays["test_labels"]
         self.shares = arrays["shares"]
-        """int64 [num_devices, images_per_device]: the devices' images."""
+        """int64 [num_devices, examples_per_device]: the devices' images."""
         self.weights = arrays["weights"]
         """float32 [1663370]: the initial weights, in the order of the model's parameters."""
         self.mean, self.std = arrays["statistics"]

@@ -18,10 +18,10 @@ class SplitConfig(Section):
     """dirichlet: concentration of the per-class distribution over devices; smaller is more skewed."""
     shards_per_device: Count = 2
     """shards: how many label-sorted pieces each device is dealt."""
-    min_images: int = Field(2, ge=2, le=10_000_000)
-    """Fewest images that a device may hold."""
+    min_examples: int = Field(2, ge=2, le=10_000_000)
+    """Fewest examples that a device may hold."""
     max_tries: int = Field(100, ge=1, le=10_000)
-    """dirichlet: draws to try until every device holds `min_images`."""
+    """dirichlet: draws to try until every device holds `min_examples`."""
     own_test: float = Field(0.0, ge=0, lt=1)
     """Share of its examples that each device tests on and never trains on, for personal accuracies."""
 
@@ -37,10 +37,10 @@ class DataConfig(Section):
     """Let torchvision download the data set into `root` when it is not there."""
     augment: Literal["none", "crop_flip"] = "none"
     """crop_flip: random 4-pixel shift and horizontal flip of every training image."""
-    images_per_device: Count | None = None
-    """Use only this many training images per device (on average); default: all images of the data set."""
-    test_images: Count | None = None
-    """Evaluate on the first so many test images; default: all."""
+    examples_per_device: Count | None = None
+    """Use only this many training examples per device (on average); default: all examples of the data set."""
+    test_examples: Count | None = None
+    """Evaluate on the first so many test examples; default: all."""
     validation: float = Field(0.0, ge=0, lt=1)
     """Share of the training examples that no device gets, for choosing settings: every accuracy is measured
     on it, and on the test examples once, at the end (`final_test_accuracy`)."""

@@ -23,9 +23,9 @@ class TrainingConfig(Section):
     """One device's local work in a round."""
 
     local_epochs: Count = 5
-    """Passes over the device's images."""
+    """Passes over the device's examples."""
     batch_size: int = Field(64, ge=2, le=10_000_000)
-    """Images per optimizer step; at least 2, for batch norm."""
+    """Examples per optimizer step; at least 2, for batch norm."""
     learning_rate: PositiveFloat = 0.01
     """SGD learning rate."""
     momentum: NonNegativeFloat = Field(0.9, lt=1)

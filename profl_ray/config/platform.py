@@ -51,12 +51,12 @@ class FleetConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """Evaluation on the test images."""
+    """Evaluation on the test examples."""
 
     every_rounds: Count = 1
     """Evaluate after every so many rounds of a step, and at its end."""
     batch_size: Count = 250
-    """Images per forward pass."""
+    """Examples per forward pass."""
     ranked_by: str = Field("final_accuracy", pattern=r"^-?[A-Za-z][A-Za-z0-9_./-]*$")
     """What a sweep ranks its trials by, the highest first: a metric or figure of a run's last round, or of
     its summary; with - in front (`-test_loss`) the lowest first."""

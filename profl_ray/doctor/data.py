@@ -36,5 +36,5 @@ def data_findings(config: DataConfig, answers: Sequence[Answer]) -> list[Finding
         return findings
     facts = answers[0].value["data"]
     shape = "x".join(map(str, facts["input_shape"]))
-    words = f"{config.name}, {facts['num_images']} training examples of {shape}"
+    words = f"{config.name}, {facts['num_examples']} training examples of {shape}"
     return [ok("data set", f"{words}{everywhere(answers)}")]

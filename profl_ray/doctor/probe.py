@@ -190,7 +190,7 @@ def _data(section: dict[str, Any]) -> dict[str, Any]:
     return {
         "input_shape": list(data.input_shape),
         "num_classes": data.num_classes,
-        "num_images": len(data.train_labels),
+        "num_examples": len(data.train_labels),
         "size_mib": sum(array.nbytes for array in data.arrays) / MIB,
         "digest": digest.hexdigest()[:12],
     }

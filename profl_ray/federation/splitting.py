@@ -21,22 +21,22 @@ def split_examples(
 ) -> DataSplit:
     """Deal training examples with `labels` and perhaps `groups` (int64 [N]) to devices as `config` says.
 
-    The validation part is taken out first. With `config.images_per_device`, a random part of the rest is used
-    that keeps the mix of classes. A device's own test comes out of what it was dealt. The split depends on
-    `seed`, labels, groups and configuration only. Raises UserError when there are too few examples, or when a
-    device would train on fewer than `config.split.min_images`.
+    The validation part is taken out first. With `config.examples_per_device`, a random part of the rest is
+    used that keeps the mix of classes. A device's own test comes out of what it was dealt. The split depends
+    on `seed`, labels, groups and configuration only. Raises UserError when there are too few examples, or
+    when a device would train on fewer than `config.split.min_examples`.
     """
     split = config.split
     if split.name not in PARTITIONERS:
         raise unknown_name("split", split.name, PARTITIONERS)
     validation = validation_part(labels, num_classes, config.validation) if config.validation else None
     left = np.arange(len(labels)) if validation is None else np.delete(np.arange(len(labels)), validation)
-    chosen = left[_chosen(labels[left], num_classes, num_devices, config.images_per_device, seed)]
-    if len(chosen) < num_devices * split.min_images:
+    chosen = left[_chosen(labels[left], num_classes, num_devices, config.examples_per_device, seed)]
+    if len(chosen) < num_devices * split.min_examples:
         raise UserError(
             f"{len(chosen)} training examples are too few for federation.num_devices={num_devices} with "
-            f"data.split.min_images={split.min_images} each: lower one of them"
-            + (", or raise data.images_per_device" if config.images_per_device else "")
+            f"data.split.min_examples={split.min_examples} each: lower one of them"
+            + (", or raise data.examples_per_device" if config.examples_per_device else "")
             + (", or lower data.validation" if config.validation else "")
         )
     their_groups = None if groups is None else groups[chosen]
@@ -48,10 +48,10 @@ def split_examples(
     if split.own_test:
         indices, own_tests = own_test_shares(indices, labels, num_classes, split.own_test, seed)
     result = DataSplit(indices, own_tests, validation)
-    if result.sizes.min() < split.min_images:
+    if result.sizes.min() < split.min_examples:
         raise UserError(
             f"data.split.name={split.name}: the smallest share of {num_devices} devices has "
-            f"{result.sizes.min()} examples, below data.split.min_images={split.min_images}: lower that, "
+            f"{result.sizes.min()} examples, below data.split.min_examples={split.min_examples}: lower that, "
             "federation.num_devices or data.split.shards_per_device"
             + (", or data.split.own_test" if split.own_test else "")
         )
@@ -59,15 +59,15 @@ def split_examples(
 
 
 def _chosen(
-    labels: np.ndarray, num_classes: int, num_devices: int, images_per_device: int | None, seed: int
+    labels: np.ndarray, num_classes: int, num_devices: int, examples_per_device: int | None, seed: int
 ) -> np.ndarray:
     """Return the ascending positions of the examples to deal: all, or a part with the same mix of classes."""
-    if images_per_device is None:
+    if examples_per_device is None:
         return np.arange(len(labels))
-    wanted = images_per_device * num_devices
+    wanted = examples_per_device * num_devices
     if wanted > len(labels):
         raise UserError(
-            f"data.images_per_device={images_per_device} for federation.num_devices={num_devices} needs "
+            f"data.examples_per_device={examples_per_device} for federation.num_devices={num_devices} needs "
             f"{wanted} training examples, but there are {len(labels)}: "
             f"at most {len(labels) // num_devices} per device"
         )

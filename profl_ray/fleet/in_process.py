@@ -24,10 +24,10 @@ class InProcessFleet:
         return self.worker.measure(state)
 
     def evaluate(
-        self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
+        self, state: TaskState, num_examples: int, batch_size: int, part: Part = "test"
     ) -> EvaluationSum:
-        """Evaluate the task's model on the first `num_images` examples of a part."""
-        chunks = evaluation_chunks(num_images, batch_size)
+        """Evaluate the task's model on the first `num_examples` examples of a part."""
+        chunks = evaluation_chunks(num_examples, batch_size)
         return EvaluationSum.total(self.worker.evaluate(state, *chunk, batch_size, part) for chunk in chunks)
 
     def close(self) -> None:

@@ -70,11 +70,11 @@ class RayFleet:
         return self.crew.play([Call(0, "measure", (keys, *arrays))])[0]
 
     def evaluate(
-        self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
+        self, state: TaskState, num_examples: int, batch_size: int, part: Part = "test"
     ) -> EvaluationSum:
-        """Evaluate the task's model on the first `num_images` examples of a part."""
+        """Evaluate the task's model on the first `num_examples` examples of a part."""
         keys, arrays = self._publish([state])
-        chunks = evaluation_chunks(num_images, batch_size)
+        chunks = evaluation_chunks(num_examples, batch_size)
         calls = [
             Call(i, "evaluate", (part, start, stop, batch_size, keys, *arrays))
             for i, (start, stop) in enumerate(chunks)

@@ -27,9 +27,9 @@ class Fleet(Protocol):
         ...
 
     def evaluate(
-        self, state: TaskState, num_images: int, batch_size: int, part: Part = "test"
+        self, state: TaskState, num_examples: int, batch_size: int, part: Part = "test"
     ) -> EvaluationSum:
-        """Evaluate the task's model on the first `num_images` examples of a part."""
+        """Evaluate the task's model on the first `num_examples` examples of a part."""
         ...
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ EVALUATION_CHUNK = 1000
 """Examples per call, rounded down to whole batches. Fixed, so that sums do not depend on the fleet."""
 
 
-def evaluation_chunks(num_images: int, batch_size: int) -> list[tuple[int, int]]:
+def evaluation_chunks(num_examples: int, batch_size: int) -> list[tuple[int, int]]:
     """Cut so many examples into ranges (start, stop) of whole batches."""
     size = max(1, EVALUATION_CHUNK // batch_size) * batch_size
-    return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]
+    return [(start, min(start + size, num_examples)) for start in range(0, num_examples, size)]

@@ -29,12 +29,12 @@ class RoundRecord:
     units_grown: int
     """Units of the model that are trained for good; rises to the model's number of units."""
     test_accuracy: float | None
-    """Accuracy of the current sub-model on the test images; None where it was not evaluated."""
+    """Accuracy of the current sub-model on the test examples; None where it was not evaluated."""
     test_loss: float | None
     test_recalls: tuple[float | None, ...] | None
-    """By class: accuracy on its test images, None where it has none. None if nothing was evaluated."""
+    """By class: accuracy on its test examples, None where it has none. None if nothing was evaluated."""
     train_loss: float | None
-    """Mean over the cohort's images of the local loss in the last local epoch; None if no device trained."""
+    """Mean over the cohort's examples of the local loss in the last local epoch; None if no device trained."""
     need_mib: float
     """Predicted peak memory of the step on a device (the largest, where devices differ)."""
     measured_peak_mib: float | None

@@ -242,6 +242,6 @@ def _no_device_trained(plan: Plan, result: GroupResult) -> str:
 
 
 def _mean_loss(result: GroupResult) -> float | None:
-    losses = [(report.loss, report.num_images) for report in result.reports if report.loss is not None]
-    num_images = sum(images for _, images in losses)
-    return sum(loss * images for loss, images in losses) / num_images if losses else None
+    losses = [(report.loss, report.num_examples) for report in result.reports if report.loss is not None]
+    num_examples = sum(count for _, count in losses)
+    return sum(loss * count for loss, count in losses) / num_examples if losses else None

@@ -166,7 +166,7 @@ class ProFL(PacedStrategy):
         return Plan(self.step, self.step_index, self.pace.rounds_done + 1, (state,))
 
     def merge(self, sums: Mapping[int, TaskSum], told: Mapping[int, State]) -> None:
-        """Replace what was trained by the mean of the updates, weighted by images."""
+        """Replace what was trained by the mean of the updates, weighted by examples."""
         if sums:
             self.weights |= mean_update(self._task(self.step), sums[0])
             self.pace.record(self.weights)

@@ -80,7 +80,7 @@ def class_columns(experiment: Experiment, records: Sequence[RoundRecord]) -> dic
 
 
 def device_columns(experiment: Experiment, records: Sequence[RoundRecord]) -> dict[str, list[Any]]:
-    """Return the table of the devices: quota, images, rounds drawn, trained and failed, last failure."""
+    """Return the table of the devices: quota, examples, rounds drawn, trained and failed, last failure."""
     drawn: Counter[int] = Counter()
     trained: Counter[int] = Counter()
     failed: Counter[int] = Counter()
@@ -94,7 +94,7 @@ def device_columns(experiment: Experiment, records: Sequence[RoundRecord]) -> di
     return {
         "device": list(devices),
         "quota_mib": [round(float(quota), 3) for quota in experiment.quotas_mib],
-        "num_images": [int(size) for size in experiment.split.sizes],
+        "num_examples": [int(size) for size in experiment.split.sizes],
         "rounds_drawn": [drawn[device] for device in devices],
         "rounds_trained": [trained[device] for device in devices],
         "rounds_failed": [failed[device] for device in devices],

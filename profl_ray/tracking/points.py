@@ -65,7 +65,7 @@ def round_points(record: RoundRecord, totals: Totals) -> dict[str, float]:
 
 
 def worst_recall(record: RoundRecord) -> float | None:
-    """Return the lowest accuracy on a class of test images; None if nothing was evaluated."""
+    """Return the lowest accuracy on a class of test examples; None if nothing was evaluated."""
     return min((recall for recall in record.test_recalls or () if recall is not None), default=None)
 
 

@@ -1,7 +1,7 @@
 """One device's local work: tasks, procedures and the worker that acts as devices."""
 
 from profl_ray.training.calibration import Calibration
-from profl_ray.training.flops import flops_per_image, known_flops, local_flops
+from profl_ray.training.flops import flops_per_example, known_flops, local_flops
 from profl_ray.training.gradients import Backprop, Gradients
 from profl_ray.training.layout import NOTHING, Layout, State
 from profl_ray.training.local_sgd import LocalSGD
@@ -55,7 +55,7 @@ __all__ = [
     "TaskSum",
     "TeacherError",
     "WorkerSettings",
-    "flops_per_image",
+    "flops_per_example",
     "known_flops",
     "local_flops",
     "shared_stream",

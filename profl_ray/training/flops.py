@@ -11,8 +11,8 @@ from profl_ray.training.orders import DeviceReport, TaskState
 from profl_ray.training.task import LocalTask
 
 
-def flops_per_image(task: LocalTask) -> float:
-    """Return the operations of one local step on `task`, forward and backward, per image of the batch.
+def flops_per_example(task: LocalTask) -> float:
+    """Return the operations of one local step on `task`, forward and backward, per example of the batch.
 
     A multiplication and an addition count as two. Convolutions and matrix products only: the rest is below
     1 % of them.
@@ -50,14 +50,16 @@ def _convolution_backward(
 
 
 def known_flops(task: LocalTask, facts: KeptFacts) -> float:
-    """Return `flops_per_image`, which is found out once."""
-    return facts.get(f"operations: {task.memory_key}", lambda: flops_per_image(task), float)
+    """Return `flops_per_example`, which is found out once."""
+    return facts.get(f"operations: {task.memory_key}", lambda: flops_per_example(task), float)
 
 
 def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport], facts: KeptFacts) -> int:
     """Return the operations of all devices whose update was merged, over all their local epochs."""
-    num_images = Counter[LocalTask]()
+    num_examples = Counter[LocalTask]()
     for report in reports:
         if report.failure is None:
-            num_images[states[report.task_index].task] += report.num_images
-    return round(sum(n * task.procedure.passes * known_flops(task, facts) for task, n in num_images.items()))
+            num_examples[states[report.task_index].task] += report.num_examples
+    return round(
+        sum(n * task.procedure.passes * known_flops(task, facts) for task, n in num_examples.items())
+    )

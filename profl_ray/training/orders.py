@@ -61,7 +61,7 @@ class DeviceReport:
 
     device: int
     task_index: int
-    num_images: int
+    num_examples: int
     loss: float | None
     """Mean local loss in the last epoch; None if the device failed."""
     seconds: float
@@ -111,7 +111,7 @@ class GroupResult:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSum:
-    """Evaluation of some of the test images. Counts are whole numbers, so that adding them is exact."""
+    """Evaluation of some of the test examples. Counts are whole numbers, so that adding them is exact."""
 
     num_correct: np.ndarray
     """Right answers by true class: int64 [num_classes]."""
@@ -140,19 +140,19 @@ class EvaluationSum:
         )
 
     @property
-    def num_images(self) -> int:
+    def num_examples(self) -> int:
         """All images."""
         return int(self.num_seen.sum())
 
     @property
     def accuracy(self) -> float:
         """Share of all images with the right answer."""
-        return int(self.num_correct.sum()) / self.num_images
+        return int(self.num_correct.sum()) / self.num_examples
 
     @property
     def loss(self) -> float:
         """Mean loss of an image."""
-        return self.loss_sum / self.num_images
+        return self.loss_sum / self.num_examples
 
     @property
     def recalls(self) -> tuple[float | None, ...]:

@@ -62,7 +62,7 @@ class LocalTask:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of one input: channels, height and width of an image."""
+        """Of one input."""
         return self.model.network.input_shape
 
     @property

@@ -167,8 +167,8 @@ class DeviceWorker:
             loss, figures = outcome.loss, outcome.figures
         except (MemoryQuotaExceeded, NonFiniteUpdate, BadDeviceData) as error:
             failure = str(error)
-        num_images, seconds = len(self.split.indices[mine.device]), perf_counter() - started
-        result.reports.append(DeviceReport(mine.device, index, num_images, loss, seconds, failure, figures))
+        num_examples, seconds = len(self.split.indices[mine.device]), perf_counter() - started
+        result.reports.append(DeviceReport(mine.device, index, num_examples, loss, seconds, failure, figures))
         return result
 
     def _ready(self, order: GroupOrder, mine: DeviceOrder, state: TaskState) -> tuple[Resident, Device]:

@@ -5,7 +5,7 @@ import pytest
 TINY = ("run", "digits_tiny", "tracking.enabled=false")
 CNN = ("memory", "--model", "cnn", "--input", "1x8x8")
 POOR = ("federation.quotas.low_fraction=0.01", "federation.quotas.high_fraction=0.02")
-SKEWED = ("data.split.name=dirichlet", "data.split.alpha=0.001", "data.split.min_images=60")
+SKEWED = ("data.split.name=dirichlet", "data.split.alpha=0.001", "data.split.min_examples=60")
 
 MISTAKES = {
     "recipe": (("run", "digits_tinny"), "unknown recipe 'digits_tinny'; did you mean 'digits_tiny'?"),
@@ -22,7 +22,7 @@ MISTAKES = {
     "too many blocks": ((*TINY, "model.partition=9"), "model.partition=9: the model has 4 units"),
     "quotas no device meets": ((*TINY, *POOR), "n/a, participation 0 %: no device can train step"),
     "dirichlet": ((*TINY, *SKEWED, "data.split.max_tries=3"), "raise data.split.alpha"),
-    "too few images": ((*TINY, "data.images_per_device=9999"), "at most"),
+    "too few images": ((*TINY, "data.examples_per_device=9999"), "at most"),
     "data folder": ((*TINY, "data.name=cifar10", "data.root=nowhere"), "nowhere"),
     "quota file": (
         (*TINY, "federation.quotas.name=file", "federation.quotas.path=nowhere.txt"),

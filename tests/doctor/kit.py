@@ -4,7 +4,7 @@ from profl_ray.cluster.probe import Answer
 
 DRIVER = {"Python": "3.11.7", "ray": "2.60.0", "torch": "2.14.1", "numpy": "2.4.6", "mlflow": "3.17.2"}
 CODE = {"version": "0.1.0", "digest": "abcdef012345"}
-DATA = {"input_shape": [1, 8, 8], "num_classes": 10, "num_images": 1438, "size_mib": 0.1, "digest": "d1"}
+DATA = {"input_shape": [1, 8, 8], "num_classes": 10, "num_examples": 1438, "size_mib": 0.1, "digest": "d1"}
 MEMORY = {"total_mib": 16000.0, "available_mib": 12000.0, "limit_mib": None, "seen_by_ray_mib": None}
 STORAGE = {"seen": True, "written": True, "renames": True, "locks": True}
 

@@ -27,7 +27,7 @@ def test_a_report_is_plain_and_whole(report):
     assert json.loads(json.dumps(report)) == report
     assert report["versions"]["torch"].startswith("2.")
     assert report["code"]["digest"] == source_digest("")[:12]
-    assert report["data"]["input_shape"] == [1, 8, 8] and report["data"]["num_images"] == 1438
+    assert report["data"]["input_shape"] == [1, 8, 8] and report["data"]["num_examples"] == 1438
     assert report["num_cpus"] >= 1 and report["open_files"] != 0
     assert 0 < report["memory"]["available_mib"] <= report["memory"]["total_mib"]
     assert "storage" not in report and "server" not in report

@@ -13,7 +13,7 @@ SHORT = (
     "strategy.rounds=2",
     "evaluation.every_rounds=1",
     "training.local_epochs=1",
-    "data.images_per_device=20",
+    "data.examples_per_device=20",
     # For one method alone; the other has as many as the recipe says.
     "allsmall:evaluation.batch_size=100",
 )

@@ -5,7 +5,7 @@ import json
 SHORT = (
     "federation.num_devices=6",
     "federation.cohort_size=5",
-    "data.images_per_device=40",
+    "data.examples_per_device=40",
     "training.local_epochs=1",
     "evaluation.batch_size=90",
     "freezing.name=fixed_rounds",

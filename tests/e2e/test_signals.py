@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 SHORT = (
     "federation.num_devices=6",
     "federation.cohort_size=5",
-    "data.images_per_device=40",
+    "data.examples_per_device=40",
     "training.local_epochs=1",
     "evaluation.batch_size=90",
 )

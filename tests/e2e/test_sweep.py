@@ -16,7 +16,7 @@ TINY = (
     "freezing.max_shrink_rounds=1",
     "strategy.profl.map_rounds=1",
     "training.local_epochs=1",
-    "data.images_per_device=20",
+    "data.examples_per_device=20",
 )
 FEW = ("--search", "random", "--num-samples", "2", "--max-concurrent", "1")
 

@@ -16,7 +16,7 @@ from profl_ray.tracking.points import round_points
 BUSY = (
     "federation.num_devices=12",
     "federation.cohort_size=8",
-    "data.images_per_device=100",
+    "data.examples_per_device=100",
     "training.local_epochs=2",
     "freezing.name=fixed_rounds",
     "freezing.rounds=6",

@@ -14,8 +14,8 @@ LABELS = np.repeat(np.arange(5), 40)
 GROUPS = np.arange(200) % 11
 
 
-def _config(name="iid", images_per_device=None, **options):
-    return DataConfig(images_per_device=images_per_device, split=SplitConfig(name=name, **options))
+def _config(name="iid", examples_per_device=None, **options):
+    return DataConfig(examples_per_device=examples_per_device, split=SplitConfig(name=name, **options))
 
 
 @st.composite
@@ -34,8 +34,8 @@ def federations(draw):
     st.integers(0, 2**40),
 )
 def test_splits_are_disjoint_and_complete(federation, name, alpha, seed):
-    labels, num_devices, images_per_device = federation
-    config = _config(name, images_per_device, alpha=alpha, max_tries=200)
+    labels, num_devices, examples_per_device = federation
+    config = _config(name, examples_per_device, alpha=alpha, max_tries=200)
     groups = np.arange(len(labels)) % num_devices
     try:
         split = split_examples(labels, 5, num_devices, config, seed, groups)
@@ -45,7 +45,7 @@ def test_splits_are_disjoint_and_complete(federation, name, alpha, seed):
     assert all(share.dtype == np.int64 and (np.diff(share) > 0).all() for share in split.indices)
     dealt = np.concatenate(split.indices)
     assert len(np.unique(dealt)) == len(dealt)
-    assert len(dealt) == (num_devices * images_per_device if images_per_device else len(labels))
+    assert len(dealt) == (num_devices * examples_per_device if examples_per_device else len(labels))
     assert set(dealt.tolist()) <= set(range(len(labels)))
     assert split.sizes.min() >= 2
     again = split_examples(labels, 5, num_devices, config, seed, groups)
@@ -60,27 +60,27 @@ def test_another_seed_gives_another_split(name):
 
 def test_a_part_keeps_the_mix_of_classes():
     labels = np.repeat(np.arange(3), [100, 200, 300])
-    split = split_examples(labels, 3, 6, _config(images_per_device=10), 0)
+    split = split_examples(labels, 3, 6, _config(examples_per_device=10), 0)
     assert split.sizes.tolist() == [10] * 6
     assert split.histogram(labels, 3).sum(axis=0).tolist() == [10, 20, 30]
 
 
-def test_too_few_images_for_images_per_device():
+def test_too_few_examples_for_examples_per_device():
     with pytest.raises(
-        UserError, match=r"images_per_device=51 .* needs 204 .* there are 200: at most 50 per device"
+        UserError, match=r"examples_per_device=51 .* needs 204 .* there are 200: at most 50 per device"
     ):
-        split_examples(LABELS, 5, 4, _config(images_per_device=51), 0)
+        split_examples(LABELS, 5, 4, _config(examples_per_device=51), 0)
 
 
-def test_too_few_images_for_min_images():
-    with pytest.raises(UserError, match=r"200 training examples are too few .*devices=101 .*min_images=2"):
+def test_too_few_examples_for_min_examples():
+    with pytest.raises(UserError, match=r"200 training examples are too few .*devices=101 .*min_examples=2"):
         split_examples(LABELS, 5, 101, _config(), 0)
 
 
-def test_shards_below_min_images():
-    config = _config("shards", shards_per_device=30, min_images=20)
+def test_shards_below_min_examples():
+    config = _config("shards", shards_per_device=30, min_examples=20)
     with pytest.raises(
-        UserError, match=r"smallest share of 10 devices has \d+ examples, below .*min_images=20"
+        UserError, match=r"smallest share of 10 devices has \d+ examples, below .*min_examples=20"
     ):
         split_examples(LABELS, 5, 10, config, 0)
 
@@ -123,7 +123,7 @@ def test_what_is_kept_from_training_is_in_no_share(federation, name, own_test, v
 
 
 def test_the_validation_part_is_the_same_for_every_seed_and_split():
-    configs = [_config(), _config("shards"), _config(images_per_device=20)]
+    configs = [_config(), _config("shards"), _config(examples_per_device=20)]
     kept = [
         split_examples(LABELS, 5, 4, config.model_copy(update={"validation": 0.25}), seed)
         for config in configs
@@ -135,9 +135,9 @@ def test_the_validation_part_is_the_same_for_every_seed_and_split():
 
 
 def test_what_is_kept_from_training_is_named_where_too_little_is_left():
-    with pytest.raises(UserError, match=r"below data.split.min_images=20: .*or data.split.own_test"):
-        split_examples(LABELS, 5, 10, _config(min_images=20, own_test=0.3), 0)
-    config = _config(min_images=20).model_copy(update={"validation": 0.3})
+    with pytest.raises(UserError, match=r"below data.split.min_examples=20: .*or data.split.own_test"):
+        split_examples(LABELS, 5, 10, _config(min_examples=20, own_test=0.3), 0)
+    config = _config(min_examples=20).model_copy(update={"validation": 0.3})
     with pytest.raises(UserError, match=r"140 training examples are too few .*or lower data.validation"):
         split_examples(LABELS, 5, 10, config, 0)
 

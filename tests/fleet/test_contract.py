@@ -61,7 +61,7 @@ def test_every_fleet_gives_the_same_run(name, start, experiment, reference):
     state = server.strategy.evaluation()
     whole = InProcessFleet(experiment).evaluate(state, 200, 70)
     assert fleet.evaluate(state, 200, 70) == whole
-    assert isinstance(whole, EvaluationSum) and whole.num_images == 200
+    assert isinstance(whole, EvaluationSum) and whole.num_examples == 200
     assert list(fleet.train([], server.strategy.plan().states)) == []
 
 

@@ -52,7 +52,7 @@ def test_unknown_family() -> None:
 def test_a_new_family_needs_nothing_else_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Partition, needs, schedule, every step and evaluation work with one line in the registry."""
     monkeypatch.setitem(FAMILIES, "wide", Wide())
-    overrides = ["data.images_per_device=16", "data.test_images=30", "federation.num_devices=4"]
+    overrides = ["data.examples_per_device=16", "data.test_examples=30", "federation.num_devices=4"]
     overrides += ["federation.cohort_size=2", "federation.quotas.low_fraction=1.5", "training.local_epochs=1"]
     overrides += ["federation.quotas.high_fraction=1.6", "freezing.name=fixed_rounds", "freezing.rounds=1"]
     overrides += ["freezing.min_rounds=1", "strategy.profl.map_rounds=1", f"storage.root={tmp_path}"]

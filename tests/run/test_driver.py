@@ -47,9 +47,9 @@ def test_settings_are_chosen_by_the_validation_part_and_the_test_examples_come_l
     whole, split = driver.experiment.data, driver.experiment.split
     evaluate = driver.fleet.evaluate
 
-    def noted(state, num_images, batch_size, part="test"):
-        parts.append((part, num_images))
-        return evaluate(state, num_images, batch_size, part)
+    def noted(state, num_examples, batch_size, part="test"):
+        parts.append((part, num_examples))
+        return evaluate(state, num_examples, batch_size, part)
 
     monkeypatch.setattr(driver.fleet, "evaluate", noted)
     summary = driver.run()
@@ -68,7 +68,7 @@ def test_settings_are_chosen_by_the_validation_part_and_the_test_examples_come_l
     on_part = InProcessFleet(replace(driver.experiment, data=as_test)).evaluate(
         state, len(split.validation), driver.config.evaluation.batch_size
     )
-    assert summary["final_accuracy"] == on_part.num_correct / on_part.num_images
+    assert summary["final_accuracy"] == on_part.num_correct / on_part.num_examples
     on_test = InProcessFleet(driver.experiment).evaluate(state, num_test, driver.config.evaluation.batch_size)
     assert summary["final_test_accuracy"] == on_test.num_correct / num_test
     trained = np.concatenate(split.indices)

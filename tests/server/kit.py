@@ -10,8 +10,8 @@ from profl_ray.training import DeviceReport, EvaluationSum, GroupResult, TaskSum
 SHORT = (
     "federation.num_devices=8",
     "federation.cohort_size=5",
-    "data.images_per_device=30",
-    "data.test_images=90",
+    "data.examples_per_device=30",
+    "data.test_examples=90",
     "training.local_epochs=1",
     "freezing.name=fixed_rounds",
     "freezing.rounds=2",
@@ -69,11 +69,11 @@ class FakeFleet:
         self.measured.append(state.task.step)
         return 3 * 2**20
 
-    def evaluate(self, state, num_images, batch_size, part="test"):
+    def evaluate(self, state, num_examples, batch_size, part="test"):
         self.num_evaluations += 1
-        half = num_images // 2
-        counts = np.array([half, 0], np.int64), np.array([half, num_images - half], np.int64)
-        return EvaluationSum(*counts, loss_sum=float(num_images))
+        half = num_examples // 2
+        counts = np.array([half, 0], np.int64), np.array([half, num_examples - half], np.int64)
+        return EvaluationSum(*counts, loss_sum=float(num_examples))
 
     def close(self):
         pass

@@ -24,8 +24,11 @@ UNEVEN = ("data.split.name=dirichlet", "data.split.alpha=0.01", "data.split.max_
         (["model.name=vgg11_bn", "model.partition=stages"], "inputs of 1x8x8 are too small for vgg11_bn"),
         (["model.partition=9"], "model.partition=9: the model has 4 units"),
         (["model.partition=stage"], "unknown partition 'stage'; did you mean 'stages'?"),
-        ([*UNEVEN, "data.split.min_images=20"], "data.split.name=dirichlet with alpha=0.01: in 2 draws"),
-        (["data.images_per_device=9999"], "data.images_per_device=9999 for federation.num_devices=8 needs"),
+        ([*UNEVEN, "data.split.min_examples=20"], "data.split.name=dirichlet with alpha=0.01: in 2 draws"),
+        (
+            ["data.examples_per_device=9999"],
+            "data.examples_per_device=9999 for federation.num_devices=8 needs",
+        ),
         (["federation.quotas.name=list", "federation.quotas.values_mib=[1,2]"], "values_mib has 2 quotas"),
     ],
 )
@@ -94,11 +97,12 @@ def test_the_memory_table_says_what_the_run_will_use(experiment):
 
 
 @pytest.mark.parametrize(
-    ("num_images", "batch_size"), [(1, 1), (359, 250), (1000, 250), (1001, 250), (10_000, 300), (2500, 5000)]
+    ("num_examples", "batch_size"),
+    [(1, 1), (359, 250), (1000, 250), (1001, 250), (10_000, 300), (2500, 5000)],
 )
-def test_evaluation_chunks_are_whole_batches_and_cover_every_image_once(num_images, batch_size):
-    chunks = evaluation_chunks(num_images, batch_size)
-    assert [image for start, stop in chunks for image in range(start, stop)] == list(range(num_images))
+def test_evaluation_chunks_are_whole_batches_and_cover_every_image_once(num_examples, batch_size):
+    chunks = evaluation_chunks(num_examples, batch_size)
+    assert [image for start, stop in chunks for image in range(start, stop)] == list(range(num_examples))
     for start, stop in chunks:
         assert start % batch_size == 0
         assert stop - start <= max(EVALUATION_CHUNK, batch_size)

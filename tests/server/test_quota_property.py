@@ -56,8 +56,8 @@ def test_the_quota_decides(root, partition, batch_size, width, strategy, quotas_
             f"federation.cohort_size={NUM_DEVICES}",
             "federation.quotas.name=list",
             f"federation.quotas.values_mib={quotas_mib}",
-            "data.images_per_device=50",
-            "data.test_images=50",
+            "data.examples_per_device=50",
+            "data.test_examples=50",
             # Ideal federated averaging would ignore the quotas on purpose.
             "strategy.fedavg.variant=exclusive",
         ],

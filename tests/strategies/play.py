@@ -24,8 +24,8 @@ from profl_ray.training import State, TaskSum
 from .worked_example import suffix
 
 TINY = (
-    "data.images_per_device=14",
-    "data.test_images=40",
+    "data.examples_per_device=14",
+    "data.test_examples=40",
     "federation.num_devices=6",
     "federation.cohort_size=3",
     # Two kinds of devices: those that can train everything, and those that can train some steps.
@@ -176,7 +176,7 @@ def step_indices(case: str) -> range:
     return range(len(dict.fromkeys(step for step, _ in schedule)))
 
 
-def random_sum(layout, num_images: int, seed: int = 0) -> TaskSum:
+def random_sum(layout, num_examples: int, seed: int = 0) -> TaskSum:
     generator = np.random.default_rng(seed)
     total = generator.normal(size=layout.size).astype(np.float32)
-    return TaskSum(np.abs(total) * np.float32(num_images), num_images)
+    return TaskSum(np.abs(total) * np.float32(num_examples), num_examples)

@@ -83,8 +83,10 @@ def test_initial_states_are_arrays_of_their_own() -> None:
 def test_the_mean_is_weighted_by_images(full: LocalTask, updates: list[tuple[int, float]]) -> None:
     task = full
     total = TaskSum(np.zeros(task.moving.size, np.float32), 0)
-    for num_images, value in updates:
-        total.add(TaskSum(np.full(task.moving.size, np.float32(value) * np.float32(num_images)), num_images))
+    for num_examples, value in updates:
+        total.add(
+            TaskSum(np.full(task.moving.size, np.float32(value) * np.float32(num_examples)), num_examples)
+        )
     mean = mean_update(task, total)
     expected = sum(n * value for n, value in updates) / sum(n for n, _ in updates)
     assert mean.keys() == set(task.moving.names)

@@ -107,13 +107,13 @@ def test_in_a_run_devices_train_each_its_depth() -> None:
     needs = [run.experiment.estimate(task).mib for _, task in run.server.strategy.schedule()]
     seen = set()
     for moment, record in zip(run.moments, run.records, strict=True):
-        num_images: dict[int, int] = {}
+        num_examples: dict[int, int] = {}
         for device in record.trained:
             quota_mib = run.experiment.quotas_mib[device]
             own = next(index for index, need in enumerate(needs) if need <= quota_mib)
-            num_images[own] = num_images.get(own, 0) + len(run.experiment.split.indices[device])
-        assert {index: addend.weight for index, addend in moment.sums.items()} == num_images
-        seen |= num_images.keys()
+            num_examples[own] = num_examples.get(own, 0) + len(run.experiment.split.indices[device])
+        assert {index: addend.weight for index, addend in moment.sums.items()} == num_examples
+        seen |= num_examples.keys()
     assert len(needs) == 2 and seen == {0, 1}
 
 

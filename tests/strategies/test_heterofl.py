@@ -60,13 +60,13 @@ def test_in_a_run_devices_train_each_its_level() -> None:
     needs = [run.experiment.estimate(task).mib for _, task in run.server.strategy.schedule()]
     seen = set()
     for moment, record in zip(run.moments, run.records, strict=True):
-        num_images: dict[int, int] = {}
+        num_examples: dict[int, int] = {}
         for device in record.trained:
             quota_mib = run.experiment.quotas_mib[device]
             own = next(index for index, need in enumerate(needs) if need <= quota_mib)
-            num_images[own] = num_images.get(own, 0) + len(run.experiment.split.indices[device])
-        assert {index: addend.weight for index, addend in moment.sums.items()} == num_images
-        seen |= num_images.keys()
+            num_examples[own] = num_examples.get(own, 0) + len(run.experiment.split.indices[device])
+        assert {index: addend.weight for index, addend in moment.sums.items()} == num_examples
+        seen |= num_examples.keys()
     assert len(seen) == 2 and 0 in seen
 
 
@@ -156,7 +156,7 @@ def test_the_pass_for_statistics_trains_nothing_and_needs_little() -> None:
 
 def test_statistics_are_those_of_the_complete_network_on_the_devices_images() -> None:
     """One batch a device: the mean by images of the devices' batch statistics."""
-    everybody = experiment("data.images_per_device=8", "federation.cohort_size=6")
+    everybody = experiment("data.examples_per_device=8", "federation.cohort_size=6")
     server = new_server(everybody)
     record = server.play_round()
     weights = server.strategy.complete_weights()

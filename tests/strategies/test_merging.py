@@ -27,13 +27,13 @@ class Update:
     """What one device sends."""
 
     task: int
-    num_images: int
+    num_examples: int
     values: State
 
 
-def update_of(layout: Layout, task: int, num_images: int, seed: int) -> Update:
+def update_of(layout: Layout, task: int, num_examples: int, seed: int) -> Update:
     values = np.random.default_rng(seed).normal(size=layout.size).astype(np.float32)
-    return Update(task, num_images, layout.unpack(values))
+    return Update(task, num_examples, layout.unpack(values))
 
 
 def sums_of(tasks: list[Task], updates: list[Update]) -> dict[int, TaskSum]:
@@ -41,7 +41,7 @@ def sums_of(tasks: list[Task], updates: list[Update]) -> dict[int, TaskSum]:
     sums: dict[int, TaskSum] = {}
     for update in updates:
         layout = tasks[update.task].moving
-        addend = TaskSum(layout.pack(update.values) * np.float32(update.num_images), update.num_images)
+        addend = TaskSum(layout.pack(update.values) * np.float32(update.num_examples), update.num_examples)
         if update.task in sums:
             sums[update.task].add(addend)
         else:
@@ -58,8 +58,8 @@ def naive(weights: State, slices: list[Mapping[str, Slices]], updates: list[Upda
             at = slices[update.task][name]
             for place in np.ndindex(values.shape):
                 target = tuple(int(axis[index]) for axis, index in zip(at, place, strict=True))
-                totals[name][target] += update.num_images * float(values[place])
-                counts[name][target] += update.num_images
+                totals[name][target] += update.num_examples * float(values[place])
+                counts[name][target] += update.num_examples
     with np.errstate(invalid="ignore"):
         return {name: totals[name] / counts[name] for name in totals}
 
@@ -90,8 +90,8 @@ def federations(
         slices.append(slices_of(shapes, own, draw(st.integers(0, 9)) if sliced else 0))
     devices = st.tuples(st.integers(0, len(tasks) - 1), st.integers(1, 900), st.integers(0, 10**6))
     updates = [
-        update_of(tasks[task].moving, task, num_images, seed)
-        for task, num_images, seed in draw(st.lists(devices, max_size=5))
+        update_of(tasks[task].moving, task, num_examples, seed)
+        for task, num_examples, seed in draw(st.lists(devices, max_size=5))
     ]
     generator = np.random.default_rng(draw(st.integers(0, 999)))
     weights = {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}

@@ -512,8 +512,8 @@ def test_behind_a_random_frozen_front_it_beats_chance(
     experiment = tiny_experiment(
         *model,
         f"strategy.profl.frozen_bn={frozen_bn}",
-        "data.images_per_device=72",
-        "data.test_images=200",
+        "data.examples_per_device=72",
+        "data.test_examples=200",
         "federation.num_devices=16",
         "federation.cohort_size=5",
         "federation.quotas.fractions=[1.1,1.2]",

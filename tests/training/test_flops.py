@@ -9,7 +9,7 @@ import torch
 from profl_ray.facts import KeptFacts
 from profl_ray.models import Network, SubModelPlan
 from profl_ray.strategies.base import initial_state, task_state
-from profl_ray.training import SGD, DeviceReport, LocalSGD, LocalTask, flops_per_image, local_flops
+from profl_ray.training import SGD, DeviceReport, LocalSGD, LocalTask, flops_per_example, local_flops
 
 # Channels 16, 32, 64, 64 on 8x8 images, strides 1, 2, 1, 2, each 3x3; FC 64 -> 10.
 NETWORK = Network("cnn", 1.0, (1, 8, 8), 10, (2, 2))
@@ -24,14 +24,14 @@ def task(*trainable: str) -> LocalTask:
 
 def test_full_training_is_three_forward_passes_but_for_the_images_gradient() -> None:
     expected = 2 * (3 * (sum(CONVOLUTIONS) + FC) - CONVOLUTIONS[0])
-    assert flops_per_image(task("")) == pytest.approx(expected)
+    assert flops_per_example(task("")) == pytest.approx(expected)
 
 
 def test_a_frozen_prefix_costs_its_forward_pass_alone() -> None:
     forward = sum(CONVOLUTIONS) + FC
     # Gradients of weights for all that trains, of inputs for all but the first of them.
     backward = 2 * (CONVOLUTIONS[2] + CONVOLUTIONS[3] + FC) - CONVOLUTIONS[2]
-    assert flops_per_image(task("units.2.", "units.3.", "head.")) == pytest.approx(2 * (forward + backward))
+    assert flops_per_example(task("units.2.", "units.3.", "head.")) == pytest.approx(2 * (forward + backward))
 
 
 def test_gradients_of_convolutions_per_channel_count_like_their_forward_passes() -> None:
@@ -46,12 +46,12 @@ def test_gradients_of_convolutions_per_channel_count_like_their_forward_passes()
     )
     forward = 2 * 6 * 6 * 8 * 9
     # The images need no gradient.
-    assert flops_per_image(fake) == pytest.approx(2 * forward)
+    assert flops_per_example(fake) == pytest.approx(2 * forward)
 
 
 def test_a_round_counts_images_and_epochs_of_those_who_trained() -> None:
     full = task("")
     state = task_state(full, initial_state(full.model, 1), "")
-    trained = DeviceReport(0, 0, num_images=30, loss=1.0, seconds=0.0)
+    trained = DeviceReport(0, 0, num_examples=30, loss=1.0, seconds=0.0)
     failed = replace(trained, device=1, failure="lost")
-    assert local_flops([state], [trained, failed], KeptFacts()) == round(2 * 30 * flops_per_image(full))
+    assert local_flops([state], [trained, failed], KeptFacts()) == round(2 * 30 * flops_per_example(full))

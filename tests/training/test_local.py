@@ -17,15 +17,15 @@ def make_model(task=TASK):
     return model
 
 
-def make_images(num_images=20):
+def make_images(num_examples=20):
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(num_images, 1, 8, 8, generator=generator), torch.arange(num_images) % 4
+    return torch.randn(num_examples, 1, 8, 8, generator=generator), torch.arange(num_examples) % 4
 
 
-def train(task=TASK, num_images=20, augment=False, seed=1, stream=(0, 1, 2), model=None):
+def train(task=TASK, num_examples=20, augment=False, seed=1, stream=(0, 1, 2), model=None):
     model = model or make_model(task)
     augmented = Pixels((0.5,), (0.5,)).augmented if augment else None
-    loss = train_locally(model, task, *make_images(num_images), augmented, seed, stream[:-1], 1, stream[-1])
+    loss = train_locally(model, task, *make_images(num_examples), augmented, seed, stream[:-1], 1, stream[-1])
     return loss, task.moving.collect(state_tensors(model))
 
 
@@ -88,9 +88,9 @@ def recording(num_epochs, batch_size, losses):
     return Recording(num_epochs, batch_size, SGD(0.1))
 
 
-def record(num_images, batch_size, epochs, losses):
+def record(num_examples, batch_size, epochs, losses):
     procedure = recording(epochs, batch_size, losses)
-    images, labels = torch.zeros(num_images, 1, 8, 8), torch.arange(num_images)
+    images, labels = torch.zeros(num_examples, 1, 8, 8), torch.arange(num_examples)
     model = make_model()
     return train_locally(model, replace(TASK, procedure=procedure), images, labels, None, 1, ()), procedure
 

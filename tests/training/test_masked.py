@@ -27,12 +27,12 @@ class Logits(nn.Module):
         return self.logits
 
 
-def random_logits(num_images: int = 6) -> torch.Tensor:
-    return torch.randn(num_images, 4, generator=torch.Generator().manual_seed(0)) * 2
+def random_logits(num_examples: int = 6) -> torch.Tensor:
+    return torch.randn(num_examples, 4, generator=torch.Generator().manual_seed(0)) * 2
 
 
-def make_images(num_images: int) -> torch.Tensor:
-    return torch.randn(num_images, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+def make_images(num_examples: int) -> torch.Tensor:
+    return torch.randn(num_examples, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def test_a_device_begins_with_its_own_classes() -> None:

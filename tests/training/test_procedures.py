@@ -11,10 +11,10 @@ from profl_ray.training import SGD, Calibration, LocalSGD, LocalTask, TeacherErr
 from .kit import NETWORK, TASK, TRAINING, train_locally
 
 
-def make_images(num_images=20):
+def make_images(num_examples=20):
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(num_images, 1, 8, 8, generator=generator) * 3 + 1
-    return images, torch.arange(num_images) % 4
+    images = torch.randn(num_examples, 1, 8, 8, generator=generator) * 3 + 1
+    return images, torch.arange(num_examples) % 4
 
 
 def make_model(task):
@@ -96,8 +96,8 @@ def test_distillation_is_the_mean_squared_error_of_the_logits_whatever_the_label
     assert not teacher.requires_grad and student.requires_grad
 
 
-@pytest.mark.parametrize("num_images", [16, 20, 17])
-def test_calibration_gives_plain_means_of_batch_statistics(num_images):
+@pytest.mark.parametrize("num_examples", [16, 20, 17])
+def test_calibration_gives_plain_means_of_batch_statistics(num_examples):
     """20 images in batches of 8: the last batch, of 4, counts as much; 17: the last image is left out."""
     forward = Calibration(8)
     task = replace(TASK, procedure=forward, trainable=(), moving_statistics=("units.",))
@@ -111,8 +111,8 @@ def test_calibration_gives_plain_means_of_batch_statistics(num_images):
     before = {name: value.clone() for name, value in model.named_parameters()}
     for _ in range(2):  # what an earlier device left behind has no weight
         statistics.clear()
-        train_locally(model, task, *make_images(num_images), None, 1, ())
-    assert len(statistics) == (3 if num_images == 20 else 2)
+        train_locally(model, task, *make_images(num_examples), None, 1, ())
+    assert len(statistics) == (3 if num_examples == 20 else 2)
     norm = model.units["0"][1]
     means, variances = (torch.stack(values).mean(dim=0) for values in zip(*statistics, strict=True))
     torch.testing.assert_close(norm.running_mean, means)

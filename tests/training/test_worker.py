@@ -85,7 +85,7 @@ def test_an_update_is_weighted_by_images():
     for name, moved in zip(TASK.moving.names, parameters, strict=True):
         if moved:
             np.testing.assert_allclose(unpacked[name], start[name], atol=1e-6)
-    assert result.reports[0].num_images == result.sums[0].weight == 9
+    assert result.reports[0].num_examples == result.sums[0].weight == 9
 
 
 def test_devices_do_not_depend_on_what_the_worker_did_before():
@@ -145,7 +145,7 @@ def test_an_update_with_nan_is_dropped_and_named(learning_rate):
     assert not result.sums
     (report,) = result.reports
     assert report.failure == "device 1 sent NaN or infinity in grow 2"
-    assert report.loss is None and report.num_images == 17
+    assert report.loss is None and report.num_examples == 17
 
 
 def test_a_nan_update_leaves_no_trace_in_the_others():
@@ -348,7 +348,7 @@ def test_evaluation_in_chunks_equals_evaluation_at_once(size):
     )
     assert total.num_correct.tolist() == whole.num_correct.tolist()
     assert total.num_seen.tolist() == np.bincount(worker.data.test_labels[:37]).tolist()
-    assert total.num_images == 37
+    assert total.num_examples == 37
     assert total.loss_sum == pytest.approx(whole.loss_sum, rel=1e-12)
 
 
@@ -374,7 +374,7 @@ def test_the_validation_part_is_evaluated_as_test_examples_are():
     as_test = replace(data, test_inputs=data.train_inputs[part], test_labels=data.train_labels[part])
     evaluated = DeviceWorker(data, split, SETTINGS).evaluate(make_state(), 2, 15, 10, "validation")
     assert evaluated == DeviceWorker(as_test, split, SETTINGS).evaluate(make_state(), 2, 15, 10)
-    assert evaluated.num_images == 13
+    assert evaluated.num_examples == 13
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def test_a_mistake_that_all_trials_share_leaves_nothing(local_ray, tmp_path, roo
     store = f"tracking.uri=sqlite:///{root}/mlflow.db"
     parameters = {"freezing.rounds": Choice.of(1, 2)}
     for override, message in (
-        ("data.images_per_device=100000", "at most"),
+        ("data.examples_per_device=100000", "at most"),
         ("fleet.cpus_per_actor=5", "a run needs 5 CPU"),
     ):
         request = SweepRequest(space(tmp_path, parameters, store), overrides=(override,))

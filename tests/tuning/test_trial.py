@@ -82,7 +82,7 @@ REFUSED = {
     "a pair": ({"freezing.min_rounds": 12, "freezing.max_rounds": 8}, "min_rounds=12 is above max_rounds=8"),
     "a partition": ({"model.partition": [3, 3]}, "model.partition=[3, 3] does not add up"),
     "a model": ({"model.name": "lenet"}, "unknown model 'lenet'"),
-    "a split": ({"data.images_per_device": 100000}, "data.images_per_device=100000"),
+    "a split": ({"data.examples_per_device": 100000}, "data.examples_per_device=100000"),
     "a cluster": ({"fleet.cpus_per_actor": 99}, "99 CPU"),
     "a quota": (
         {"federation.quotas.low_fraction": 0.01, "federation.quotas.high_fraction": 0.02},

@@ -23,7 +23,7 @@ __all__ = ["DATA_SETS", "load_data"]
 
 
 def load_data(config: DataConfig) -> Examples:
-    """Return the data set that `config` names, with its test set cut to the first `test_images`.
+    """Return the data set that `config` names, with its test set cut to the first `test_examples`.
 
     A data set's content never depends on the experiment's seed. Raises UserError for an unknown name, and
     NotHere for files that are absent, damaged or cannot be downloaded.
@@ -34,7 +34,7 @@ def load_data(config: DataConfig) -> Examples:
         data = DATA_SETS[config.name](config)
     except UserError as error:
         raise NotHere(str(error)) from error
-    if config.test_images is None:
+    if config.test_examples is None:
         return data
-    kept = slice(config.test_images)
+    kept = slice(config.test_examples)
     return replace(data, test_inputs=data.test_inputs[kept], test_labels=data.test_labels[kept])

@@ -16,7 +16,7 @@ from profl_ray.randomness import numpy_stream
 def partition_dirichlet(deal: Deal, config: SplitConfig) -> list[np.ndarray]:
     """Deal each class by proportions from Dir(`config.alpha`) over the devices.
 
-    The draw is repeated until every device has `config.min_images`, at most `config.max_tries` times; then
+    The draw is repeated until every device has `config.min_examples`, at most `config.max_tries` times; then
     UserError is raised, which says what was reached.
     """
     class_sizes = np.bincount(deal.labels, minlength=deal.num_classes)
@@ -25,14 +25,14 @@ def partition_dirichlet(deal: Deal, config: SplitConfig) -> list[np.ndarray]:
         generator = numpy_stream(deal.seed, "split", "dirichlet", attempt)
         cuts = np.stack([_draw_cuts(size, deal.num_devices, config.alpha, generator) for size in class_sizes])
         smallest = int(np.diff(cuts, axis=1).sum(axis=0).min())
-        if smallest >= config.min_images:
+        if smallest >= config.min_examples:
             return _dealt(deal.labels, cuts, generator)
         best = max(best, smallest)
     raise UserError(
         f"data.split.name=dirichlet with alpha={config.alpha:g}: in {config.max_tries} draws the smallest of "
         f"{deal.num_devices} shares never had more than {best} examples, "
-        f"but data.split.min_images={config.min_images}: raise data.split.alpha (or max_tries), "
-        "or lower data.split.min_images or federation.num_devices"
+        f"but data.split.min_examples={config.min_examples}: raise data.split.alpha (or max_tries), "
+        "or lower data.split.min_examples or federation.num_devices"
     )
 
 

@@ -6,7 +6,7 @@ from profl_ray.federation import load_data
 
 
 def test_the_test_set_is_cut_to_its_first_images():
-    whole, cut = load_data(DataConfig()), load_data(DataConfig(test_images=7))
+    whole, cut = load_data(DataConfig()), load_data(DataConfig(test_examples=7))
     assert (cut.test_inputs == whole.test_inputs[:7]).all()
     assert (cut.test_labels == whole.test_labels[:7]).all()
     assert cut.train_inputs.shape == whole.train_inputs.shape

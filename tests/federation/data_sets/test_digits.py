@@ -18,5 +18,5 @@ def test_the_split_is_stratified_disjoint_and_fixed():
     assert (data.test_inputs == again.test_inputs).all()
     train, test = np.bincount(data.train_labels), np.bincount(data.test_labels)
     assert (np.abs(test / (train + test) - 0.2) < 0.01).all()
-    # The first test images, which `test_images` would keep, are of mixed classes.
+    # The first test images, which `test_examples` would keep, are of mixed classes.
     assert len(np.unique(data.test_labels[:50])) == 10

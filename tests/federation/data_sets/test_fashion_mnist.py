@@ -61,7 +61,7 @@ def test_a_labels_file_too_short_is_named(tmp_path):
 @pytest.mark.skipif(not fashion_mnist.DEBIAN_FOLDER.is_dir(), reason="dataset-fashion-mnist is not installed")
 def test_the_debian_package(monkeypatch):
     monkeypatch.delenv("PROFL_RAY_DATA", raising=False)
-    data = load_data(DataConfig(name="fashion_mnist", test_images=100))
+    data = load_data(DataConfig(name="fashion_mnist", test_examples=100))
     assert data.train_inputs.shape == (60000, 1, 32, 32) and len(data.test_inputs) == 100
     assert np.bincount(data.train_labels).tolist() == [6000] * 10
     # The known mean of the unpadded images, spread over the padded area.

@@ -46,10 +46,10 @@ def test_a_large_alpha_is_nearly_even_and_a_small_one_skewed():
 
 
 def test_out_of_tries_says_what_was_reached():
-    config = SplitConfig(name="dirichlet", alpha=0.01, min_images=400, max_tries=3)
+    config = SplitConfig(name="dirichlet", alpha=0.01, min_examples=400, max_tries=3)
     with pytest.raises(UserError) as caught:
         partition_dirichlet(Deal(LABELS, 10, 12, 0), config)
     message = str(caught.value)
     assert "dirichlet with alpha=0.01: in 3 draws the smallest of 12 shares never had more than" in message
-    assert "min_images=400: raise data.split.alpha" in message and "\n" not in message
+    assert "min_examples=400: raise data.split.alpha" in message and "\n" not in message
     assert "federation.num_devices" in message

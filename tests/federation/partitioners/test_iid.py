@@ -8,8 +8,8 @@ from profl_ray.federation.partitioners.iid import partition_iid
 
 
 @given(st.integers(1, 200), st.integers(1, 30), st.integers(0, 99))
-def test_sizes_differ_by_at_most_one(num_images, num_devices, seed):
-    shares = partition_iid(Deal(np.zeros(num_images, np.int64), 1, num_devices, seed), SplitConfig())
+def test_sizes_differ_by_at_most_one(num_examples, num_devices, seed):
+    shares = partition_iid(Deal(np.zeros(num_examples, np.int64), 1, num_devices, seed), SplitConfig())
     sizes = [len(share) for share in shares]
     assert max(sizes) - min(sizes) <= 1
-    assert sorted(np.concatenate(shares).tolist()) == list(range(num_images))
+    assert sorted(np.concatenate(shares).tolist()) == list(range(num_examples))

@@ -13,8 +13,8 @@ from ..kit import FakeFleet
 BASE = (
     "federation.num_devices=8",
     "federation.cohort_size=5",
-    "data.images_per_device=30",
-    "data.test_images=90",
+    "data.examples_per_device=30",
+    "data.test_examples=90",
     "training.local_epochs=1",
     "fleet.cohort_groups=3",
     "tracking.enabled=false",
