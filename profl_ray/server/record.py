@@ -29,7 +29,8 @@ class RoundRecord:
     units_grown: int
     """Units of the model that are trained for good; rises to the model's number of units."""
     test_accuracy: float | None
-    """Accuracy of the current sub-model on the test examples; None where it was not evaluated."""
+    """Accuracy of the current sub-model on the test examples, or on the validation part where there is one;
+    None where it was not evaluated."""
     test_loss: float | None
     test_recalls: tuple[float | None, ...] | None
     """By class: accuracy on its test examples, None where it has none. None if nothing was evaluated."""

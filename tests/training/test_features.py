@@ -1,14 +1,16 @@
 """Outputs of frozen prefixes: whether they are kept, shared, lost or spoilt, the results are the same."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from profl_ray.federation import image_examples
-from profl_ray.models import DistillationPlan, Network, SubModelPlan
+from profl_ray.federation import Examples, image_examples
+from profl_ray.models import FAMILIES, Convolutional, DistillationPlan, Network, SubModelPlan
+from profl_ray.models.unit import Unit
 from profl_ray.training.features import STALE_SECONDS, FeatureStore
 from profl_ray.training.prefix import run_units
 from profl_ray.training.worker import DeviceWorker
@@ -286,3 +288,68 @@ def test_mapped_features_lie_as_convolutions_like_them(tmp_path):
     mapped = store.features(state, model, data.train_inputs, images)
     assert torch.equal(made, mapped)
     assert mapped.is_contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Examples that are vectors already."""
+
+    def tensor(self, stored):
+        return torch.from_numpy(stored.copy())
+
+
+@dataclass(frozen=True)
+class VectorFamily(Convolutional):
+    """Units of one linear layer on [N, C]; with `wrapped`, what they pass on is a tuple."""
+
+    wrapped: bool = False
+    stages: tuple[int, ...] = (1, 1)
+
+    def units(self, input_shape, width, rate):
+        layers = [nn.Linear(6, 5), nn.Linear(5, 5)]
+        return [
+            Unit(
+                Wrapped(layer) if self.wrapped else layer,
+                in_channels=layer.in_features,
+                out_channels=layer.out_features,
+                stride=1,
+            )
+            for layer in layers
+        ]
+
+    def pool(self, features):
+        return features[0] if self.wrapped else features
+
+
+class Wrapped(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, features):
+        return (self.layer(features[0] if isinstance(features, tuple) else features),)
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["a tensor", "a tuple"])
+def test_features_that_are_no_maps_are_kept_if_they_are_one_tensor(tmp_path, monkeypatch, wrapped):
+    name = f"vectors, wrapped: {wrapped}"
+    monkeypatch.setitem(FAMILIES, name, VectorFamily(wrapped))
+    network = Network(name, 1.0, (6,), 4, (1, 1))
+    task = replace(
+        TASK,
+        model=SubModelPlan(network, 2),
+        trainable=("units.1.", "head."),
+        moving_statistics=(),
+        fixed_statistics=("units.0.",),
+    )
+    draw = np.random.default_rng(0)
+    parts = [(draw.normal(size=(n, 6)).astype(np.float32), np.arange(n) % 4) for n in (60, 37)]
+    data = Examples(*parts[0], *parts[1], 4, Vectors())
+    state = make_state(task)
+    expected = results(make_worker(data=data), state)
+    worker = make_worker(data=data, features_root=tmp_path, features_mib=10.0)
+    assert_same(results(worker, state), expected)
+    files = kept(tmp_path)
+    assert len(files) == (0 if wrapped else 3)
+    assert sorted(np.load(file).shape for file in files) == ([] if wrapped else [(17, 5), (20, 5), (37, 5)])
+    assert_same(results(make_worker(data=data, features_root=tmp_path, features_mib=10.0), state), expected)
