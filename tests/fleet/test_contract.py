@@ -1,8 +1,10 @@
 """The contract of every fleet: the same weights and the same records, bit for bit, whichever actor trains."""
 
 import time
+from contextlib import closing
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from profl_ray.errors import UserError
@@ -63,6 +65,22 @@ def test_every_fleet_gives_the_same_run(name, start, experiment, reference):
     assert fleet.evaluate(state, 200, 70) == whole
     assert isinstance(whole, EvaluationSum) and whole.num_examples == 200
     assert list(fleet.train([], server.strategy.plan().states)) == []
+
+
+@pytest.mark.parametrize("name", ["in_process", pytest.param("ray_2", marks=RAY)])
+def test_every_fleet_evaluates_the_validation_part_alike(name, request, experiment):
+    if name != "in_process":
+        request.getfixturevalue("local_ray")
+    options = experiment.config.fleet.model_copy(update=FLEETS[name])
+    config = experiment.config.model_copy(update={"fleet": options})
+    split = replace(experiment.split, validation=np.arange(0, 600, 3))
+    kept = replace(experiment, config=config, split=split)
+    here = InProcessFleet(kept)
+    with closing(build_fleet(kept)) as fleet:
+        state = Server(kept, fleet).strategy.evaluation()
+        found = fleet.evaluate(state, 200, 70, "validation")
+        assert found == here.evaluate(state, 200, 70, "validation") != here.evaluate(state, 200, 70)
+        assert fleet.evaluate(state, 200, 70, "test") == here.evaluate(state, 200, 70)
 
 
 @RAY
