@@ -35,7 +35,7 @@ class RoundRecord:
     test_recalls: tuple[float | None, ...] | None
     """By class: accuracy on its test examples, None where it has none. None if nothing was evaluated."""
     train_loss: float | None
-    """Mean over the cohort's examples of the local loss in the last local epoch; None if no device trained."""
+    """Mean local loss of the last local epoch over the examples of the cohort; None if no device trained."""
     need_mib: float
     """Predicted peak memory of the step on a device (the largest, where devices differ)."""
     measured_peak_mib: float | None
