@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from profl_ray.plugins import loaded_digest
 from profl_ray.provenance import source_digest
 
 T = TypeVar("T")
@@ -64,5 +65,5 @@ def _write(path: Path, answer: Any) -> None:
 
 
 def _digest(question: str) -> str:
-    code = source_digest("models", "training", "memory", "strategies")
+    code = source_digest("models", "training", "memory", "strategies") + loaded_digest()
     return sha256("\n".join([torch.__version__, code, question]).encode()).hexdigest()[:32]

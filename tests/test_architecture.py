@@ -11,6 +11,7 @@ ROOMS = [
     "profl_ray.cli",
     "analysis",
     "tune_spaces",
+    "profl_ray.testing",
     "profl_ray.doctor",
     "profl_ray.launch",
     "profl_ray.tuning",
@@ -20,18 +21,21 @@ ROOMS = [
     "profl_ray.tracking",
     "profl_ray.figures",
     "profl_ray.server",
+    "profl_ray.config",
     "profl_ray.strategies",
     "profl_ray.training",
     "profl_ray.memory",
     "profl_ray.freezing",
     "profl_ray.federation",
     "profl_ray.models",
-    "profl_ray.config",
+    "profl_ray.sections",
     "profl_ray.facts",
     "profl_ray.names",
     "profl_ray.secrecy",
     "profl_ray.randomness",
     "profl_ray.provenance",
+    "profl_ray.plugins",
+    "profl_ray.texts",
     "profl_ray.errors",
     "profl_ray.signals",
     "profl_ray.sizes",
@@ -114,6 +118,8 @@ def test_imports_go_down(path):
         package = module.partition(".")[0]
         if package == "ray":
             assert room in RAY_ROOMS, f"{room} imports ray"
+        if package == "pytest":
+            assert room == "profl_ray.testing", f"{room} imports pytest, which users need not have"
         if package == "mlflow":
             assert room == "profl_ray.tracking", f"{room} imports mlflow"
 

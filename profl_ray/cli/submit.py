@@ -66,7 +66,9 @@ def submit(
     if follow is not None:
         raise typer.Exit(_follow(Jobs(address), follow, stop_on_interrupt))
     _check_arguments(context.find_root().command, command or ())
-    request = job_request(command or (), env or (), None if installed else working_dir.absolute())
+    further = _check_plugins(command or ())
+    folder = None if installed else working_dir.absolute()
+    request = job_request(command or (), env or (), folder, further=further)
     jobs = Jobs(address)
     for note in request.notes:
         _say(f"note: {note}")
@@ -126,6 +128,36 @@ def _check_arguments(program: Any, command: Sequence[str]) -> None:
             f"submit {name}: {error.format_message().rstrip('.')} (options of submit itself come before the "
             "command)"
         ) from error
+
+
+def _check_plugins(command: Sequence[str]) -> list[str]:
+    """Raise UserError for what comes from outside and cannot be had; return what such a space names."""
+    from profl_ray.launch.plugins import named_in
+
+    names = named_in(command)
+    if not names:
+        return []
+    from profl_ray.config.load import split_override
+    from profl_ray.config.tree import NAMED
+    from profl_ray.plugins import is_reference
+    from profl_ray.server.named import find_named
+    from profl_ray.strategies import find_strategy
+
+    keyed = dict(split_override(word) for word in command[1:] if word.partition("=")[0] in NAMED)
+    for key, name in keyed.items():
+        if is_reference(name):
+            find_named(key, name)
+    if command[0] != "sweep" or names[0] != command[1]:
+        for name in names:
+            if name not in keyed.values():
+                find_strategy(name)
+        return []
+    from profl_ray.tuning.names import check_names, names_in
+    from tune_spaces import find_space
+
+    space = find_space(command[1])
+    check_names(space, [])
+    return [name for _, name in names_in(space)]
 
 
 def _say(text: str) -> None:

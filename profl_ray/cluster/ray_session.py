@@ -13,6 +13,7 @@ from profl_ray.cluster.environment import (
     prepare_environment,
     token_words,
 )
+from profl_ray.cluster.luggage import check_carried, worker_environment
 from profl_ray.cluster.temporary import ray_folder, short_temporary
 from profl_ray.errors import NoRay
 from profl_ray.signals import children_apart, handlers_kept
@@ -33,6 +34,7 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
+        check_carried()
         yield
         return
     if missed := missed_by_ray():
@@ -63,6 +65,7 @@ def _start(num_cpus: int | None) -> None:
         with children_apart():
             ray.init(
                 address="local",
+                runtime_env=worker_environment(),
                 num_cpus=num_cpus,
                 include_dashboard=False,
                 logging_level=logging.ERROR,
@@ -98,7 +101,7 @@ def _connect() -> None:
     fix = "ray status --address=ADDRESS; RAY_ADDRESS=HEAD:6379 and RAY_AUTH_TOKEN as on the head"
     try:
         _knock(address)
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, runtime_env=worker_environment())
     except AuthenticationError as error:
         raise NoRay(
             f"the cluster at RAY_ADDRESS={address} requires its token, and {token_words()}",

@@ -1,9 +1,5 @@
 """The experiment as one validated configuration tree, recipes and overrides."""
 
-from profl_ray.config.data import DataConfig, SplitConfig
-from profl_ray.config.experiment import ExperimentConfig
-from profl_ray.config.federation import FederationConfig, QuotaConfig
-from profl_ray.config.learning import FreezingConfig, ModelConfig, TrainingConfig
 from profl_ray.config.load import (
     apply_overrides,
     flatten,
@@ -13,20 +9,30 @@ from profl_ray.config.load import (
     resumed_config,
     to_yaml,
 )
-from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
-from profl_ray.config.strategy import DepthFLOptions, FedAvgOptions, ProFLOptions, StrategyConfig
+from profl_ray.sections import (
+    DataConfig,
+    EvaluationConfig,
+    ExperimentConfig,
+    FederationConfig,
+    FleetConfig,
+    FreezingConfig,
+    ModelConfig,
+    QuotaConfig,
+    SplitConfig,
+    StorageConfig,
+    StrategyConfig,
+    TrackingConfig,
+    TrainingConfig,
+)
 
 __all__ = [
     "DataConfig",
-    "DepthFLOptions",
     "EvaluationConfig",
     "ExperimentConfig",
-    "FedAvgOptions",
     "FederationConfig",
     "FleetConfig",
     "FreezingConfig",
     "ModelConfig",
-    "ProFLOptions",
     "QuotaConfig",
     "SplitConfig",
     "StorageConfig",

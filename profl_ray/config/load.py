@@ -7,7 +7,7 @@ names the key, the value, what is allowed and the layer that it came from.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from profl_ray.config.addresses import sqlite_address, sqlite_path
-from profl_ray.config.experiment import RECIPE_PATTERN, ExperimentConfig
 from profl_ray.config.mistakes import Layer, layer_problems, not_a_leaf, value_problems
 from profl_ray.config.overriding import override_value
 from profl_ray.config.places import is_of_the_place, may_differ
 from profl_ray.config.scalars import typed_tree
-from profl_ray.config.schema import config_schema, get
+from profl_ray.config.schema import Schema, get, holds, schema_of
+from profl_ray.config.tree import NAMED, experiment_type, strategies_named
 from profl_ray.config.words import guessed
-from profl_ray.config.yaml_tree import as_text, dump, mapping, read_text, show
+from profl_ray.config.yaml_tree import dump, mapping
 from profl_ray.errors import UserError, unknown_name
 from profl_ray.names import fitting_name
+from profl_ray.plugins import identity, is_reference, load, use_copies
 from profl_ray.secrecy import masked
+from profl_ray.sections import ExperimentConfig
+from profl_ray.sections.experiment import RECIPE_PATTERN
+from profl_ray.texts import as_text, read_text, show
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 """Folder of the named recipes, NAME.yaml."""
@@ -46,13 +50,24 @@ def load_experiment(recipe: str, overrides: Sequence[str] = ()) -> ExperimentCon
     `recipe` is the name (or the file's stem, made to fit) unless the file says otherwise. Raises UserError
     for everything that a user can fix.
     """
-    layers, given = _recipe_layers(recipe, Path(), ()), dict(map(parse_override, overrides))
+    layers, early = _recipe_layers(recipe, Path(), ()), _early(map(split_override, overrides))
+    for layer in layers:
+        _check_code(layer)
+    # What an option may be, the strategy says that declares it: so the strategies come first.
+    named = strategies_named([*(layer.tree for layer in layers), {"strategy": early}])
+    kind = experiment_type(named, anew=True)
+    schema = schema_of(kind)
+    given = dict(parse_override(override, schema) for override in overrides)
     if "storage.root" not in given:
         for layer in layers:
             _check_place(layer)
     stem = recipe if recipe in recipe_names() else Path(recipe).stem
     name = Layer("", {"recipe": stem if re.fullmatch(RECIPE_PATTERN, stem) else fitting_name(stem)})
-    return _build([name, *layers, _override_layer(given)])
+    read = [layer._replace(tree=typed_tree(layer.tree, schema)) for layer in layers]
+    config = _build([name, *read, _override_layer(given, schema)], kind)
+    for key, reference in names_from_outside(config).items():
+        load(reference, key, anew=not key.startswith("strategy."))
+    return config
 
 
 def apply_overrides(
@@ -61,8 +76,15 @@ def apply_overrides(
     """Return `config` with the values of dotted keys replaced, validated as a whole.
 
     label: the words, in errors, for where the values come from; empty: none.
+
+    Options that the tree has stay in it: a strategy from outside that is replaced goes to `strategy.plugins`.
     """
-    return _build([Layer("", config.model_dump()), _override_layer(overrides, label)])
+    replaced, plugins = config.strategy.name, list(config.strategy.plugins)
+    if is_reference(replaced) and overrides.get("strategy.name", replaced) != replaced:
+        plugins += [replaced] if replaced not in plugins else []
+    tree = _merge(config.model_dump(), {"strategy": {"plugins": tuple(plugins)}})
+    kind = experiment_type(strategies_named([tree, {"strategy": _early(overrides.items())}]))
+    return _build([Layer("", tree), _override_layer(overrides, schema_of(kind), label)], kind)
 
 
 def to_yaml(config: ExperimentConfig) -> str:
@@ -70,15 +92,29 @@ def to_yaml(config: ExperimentConfig) -> str:
     return dump(config.model_dump(mode="json"))
 
 
-def from_yaml(text: str, source: str = "configuration") -> ExperimentConfig:
-    """Return the experiment of a YAML tree without `base`; `source` names it in errors (UserError)."""
-    return _build([Layer(f"in {source}", typed_tree(mapping(text, source)))])
+def from_yaml(text: str, source: str = "configuration", copies: Path | None = None) -> ExperimentConfig:
+    """Return the experiment of a YAML tree without `base`; `source` names it in errors (UserError).
+
+    copies: folder of the plug-ins' files that a run has kept, for those that have left their places.
+    """
+    tree = mapping(text, source)
+    if copies is not None:
+        use_copies(_names_in(tree), copies)
+    kind = experiment_type(strategies_named([tree]), anew=True)
+    return _build([Layer(f"in {source}", typed_tree(tree, schema_of(kind)))], kind)
 
 
 def flatten(config: ExperimentConfig) -> dict[str, str]:
     """Return every leaf as text by its dotted key: {"model.partition": "[2,2]", ...}."""
     tree = config.model_dump(mode="json")
-    return {key: as_text(get(tree, key)) for key in config_schema().leaves}
+    return {key: as_text(get(tree, key)) for key in schema_of(type(config)).leaves}
+
+
+def names_from_outside(config: ExperimentConfig) -> dict[str, str]:
+    """Return what of an experiment is not ours: the references to it by their keys."""
+    flat = flatten(config)
+    found = {key: flat[key] for key in NAMED if is_reference(flat[key])}
+    return found | {f"strategy.plugins[{index}]": name for index, name in enumerate(config.strategy.plugins)}
 
 
 def resumed_config(
@@ -92,15 +128,15 @@ def resumed_config(
     override asks for something else than was begun.
     """
     before, now = flatten(begun), flatten(asked)
-    named = [parse_override(override)[0] for override in overrides]
+    named = [split_override(override)[0] for override in overrides]
     for key in ("recipe", *named):
-        if before[key] != now[key] and not may_differ(key):
+        if before.get(key) != now[key] and not may_differ(key) and not _only_moved(key, before, now):
             raise UserError(
-                f"{where}: the run was begun with {key}={before[key]} and keeps it; "
+                f"{where}: the run was begun with {key}={before.get(key, 'no such option')} and keeps it; "
                 f"{key}={now[key]} needs a new run"
             )
     tree = asked.model_dump()
-    taken = {key: get(tree, key) for key in ("storage.root", *named) if before[key] != now[key]}
+    taken = {key: get(tree, key) for key in ("storage.root", *named) if before.get(key) != now[key]}
     if asked.tracking.uri or os.environ.get(TRACKING_VARIABLE):
         taken["tracking.uri"] = asked.tracking.uri
     elif begun.tracking.uri:
@@ -110,8 +146,8 @@ def resumed_config(
 
 def in_place_of(config: ExperimentConfig, now: ExperimentConfig) -> ExperimentConfig:
     """Return the experiment of `config` with the facts of the place of `now`."""
-    tree = now.model_dump()
-    of_the_place = {key: get(tree, key) for key in config_schema().leaves if is_of_the_place(key)}
+    tree, leaves = now.model_dump(), schema_of(type(now)).leaves
+    of_the_place = {key: get(tree, key) for key in leaves if is_of_the_place(key)}
     return apply_overrides(config, of_the_place, label="")
 
 
@@ -123,8 +159,20 @@ def _moved(uri: str, before: Path, now: Path) -> str:
     return sqlite_address(now / path.relative_to(before))
 
 
+def _names_in(tree: Mapping[Any, Any]) -> Iterable[str]:
+    """Yield the names in a tree, not validated yet, that may stand for something from outside."""
+    for key in (*NAMED, "strategy.plugins"):
+        found = get(tree, key) if holds(tree, key) else ()
+        yield from found if isinstance(found, list) else [found] if isinstance(found, str) else ()
+
+
+def _only_moved(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Say whether references name the same thing in a file of the same name: its folder is the place's."""
+    return key in NAMED and identity(before[key]) == identity(now[key])
+
+
 def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[Layer]:
-    """Return the recipe's layers, base first; `folder` is where relative paths start."""
+    """Return the recipe's layers, base first, words as they stand; `folder` is where relative paths start."""
     names = recipe_names()
     if recipe in names:
         path, label = RECIPES_FOLDER / f"{recipe}.yaml", f"in recipe {recipe}"
@@ -149,40 +197,73 @@ def _recipe_layers(recipe: str, folder: Path, chain: tuple[str, ...]) -> list[La
         for below in _recipe_layers(base, path.parent, (*chain, identity)):
             # What a recipe is called and what it shows is its own; it is not inherited.
             layers.append(below._replace(tree=_without(below.tree, "recipe", "description")))
-    return [*layers, Layer(label, typed_tree(tree))]
+    return [*layers, Layer(label, tree)]
 
 
 def _check_place(layer: Layer) -> None:
     """Refuse a recipe, which may be a stranger's, that writes elsewhere than below the working folder."""
-    storage = layer.tree.get("storage")
-    root = storage.get("root") if isinstance(storage, Mapping) else None
-    if isinstance(root, str) and (root.startswith(("/", "~")) or ".." in Path(root).parts):
+    root = get(layer.tree, "storage.root") if holds(layer.tree, "storage.root") else None
+    if isinstance(root, str) and _leads_away(root):
         raise UserError(
             f"storage.root={show(root)}: a recipe may only name a folder below the working folder; "
             f"give another place on the command line, storage.root=... ({layer.label})"
         )
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Return key and value of `dotted.key=value`, the value as the key's type has it (`override_value`).
+def _check_code(layer: Layer) -> None:
+    """Refuse a recipe that has code executed which lies elsewhere than below the working folder."""
+    for name in filter(is_reference, filter(_is_text, _names_in(layer.tree))):
+        if _leads_away(name):
+            raise UserError(
+                f"{show(name)}: a recipe may only name a file below the working folder; "
+                f"give another place on the command line ({layer.label})"
+            )
 
-    Raises UserError if it is something else.
-    """
+
+def _leads_away(path: str) -> bool:
+    return path.startswith(("/", "~")) or ".." in Path(path).parts
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def split_override(text: str) -> tuple[str, str]:
+    """Return key and value of `dotted.key=value` as they stand; UserError if it is something else."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
         raise UserError(f"override {show(text)!r}: must be dotted.key=value")
-    return key, override_value(value, config_schema().leaves.get(key), f"override {show(text)!r}")
+    return key, value
 
 
-def _override_layer(values: Mapping[str, Any], label: str = OVERRIDE) -> Layer:
+def parse_override(text: str, schema: Schema) -> tuple[str, Any]:
+    """Return key and value of `dotted.key=value`, the value as the key's type has it (`override_value`).
+
+    Raises UserError if it is something else.
+    """
+    key, value = split_override(text)
+    return key, override_value(value, schema.leaves.get(key), f"override {show(text)!r}")
+
+
+def _early(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what dotted keys say about the strategies that are named."""
+    leaves = schema_of(ExperimentConfig).leaves
+    early = {}
+    for key, value in values:
+        if key in ("strategy.name", "strategy.plugins"):
+            text = isinstance(value, str)
+            early[key.partition(".")[2]] = override_value(value, leaves[key], key) if text else value
+    return early
+
+
+def _override_layer(values: Mapping[str, Any], schema: Schema, label: str = OVERRIDE) -> Layer:
     """Return dotted keys as a tree; a key that names no leaf is a UserError."""
-    schema = config_schema()
     tree: dict[str, Any] = {}
     problems = []
     for key, value in values.items():
         if key not in schema.leaves:
-            problems.append(not_a_leaf(str(key), value, label))
+            problems.append(not_a_leaf(str(key), value, label, schema))
             continue
         *sections, name = key.split(".")
         reduce(lambda part, section: part.setdefault(section, {}), sections, tree)[name] = value
@@ -191,15 +272,14 @@ def _override_layer(values: Mapping[str, Any], label: str = OVERRIDE) -> Layer:
     return Layer(label, tree)
 
 
-def _build(layers: Sequence[Layer]) -> ExperimentConfig:
-    problems = [problem for layer in layers for problem in layer_problems(layer.tree, layer.label)]
+def _build(layers: Sequence[Layer], kind: type[ExperimentConfig]) -> ExperimentConfig:
+    schema = schema_of(kind)
+    problems = [problem for layer in layers for problem in layer_problems(layer.tree, layer.label, schema)]
     if not problems:
         try:
-            return _without_password(
-                ExperimentConfig.model_validate(reduce(_merge, [layer.tree for layer in layers]))
-            )
+            return _without_password(kind.model_validate(reduce(_merge, [layer.tree for layer in layers])))
         except ValidationError as error:
-            problems = list(value_problems(error, layers))
+            problems = list(value_problems(error, layers, schema))
     raise UserError("; ".join(problems))
 
 

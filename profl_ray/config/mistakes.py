@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from profl_ray.config.schema import allowed_words, branches, config_schema, get, holds
-from profl_ray.config.yaml_tree import show
+from profl_ray.config.schema import Schema, allowed_words, branches, get, holds
+from profl_ray.texts import show
 
 
 class Layer(NamedTuple):
@@ -18,15 +18,14 @@ class Layer(NamedTuple):
     tree: Mapping[Any, Any]
 
 
-def layer_problems(tree: Mapping[Any, Any], label: str, prefix: str = "") -> Iterator[str]:
+def layer_problems(tree: Mapping[Any, Any], label: str, schema: Schema, prefix: str = "") -> Iterator[str]:
     """Yield what is wrong with a layer's keys, and with values that Pydantic would take in silence."""
-    schema = config_schema()
     for name, value in tree.items():
         key = f"{prefix}.{name}" if prefix else str(name)
         if name not in schema.sections[prefix] or (key in schema.sections and not isinstance(value, Mapping)):
-            yield not_a_leaf(key, value, label)
+            yield not_a_leaf(key, value, label, schema)
         elif key in schema.sections:
-            yield from layer_problems(value, label, key)
+            yield from layer_problems(value, label, schema, key)
         else:
             leaf, items = schema.leaves[key], value if isinstance(value, list | tuple) else [value]
             wants_bool = any(branch.get("type") == "boolean" for branch in branches(leaf))
@@ -42,14 +41,14 @@ def layer_problems(tree: Mapping[Any, Any], label: str, prefix: str = "") -> Ite
                 yield _line(key, value, "must be an integer of at most 64 bits", label)
 
 
-def value_problems(error: ValidationError, layers: Sequence[Layer]) -> Iterator[str]:
+def value_problems(error: ValidationError, layers: Sequence[Layer], schema: Schema) -> Iterator[str]:
     """Yield one line for each mistake that Pydantic found: one for a union, however many branches it has."""
-    schema, told = config_schema(), set()
+    told = set()
     for detail in error.errors(include_url=False):
         key, rest = "", list(detail["loc"])
         while rest and key not in schema.leaves:
             key = f"{key}.{rest.pop(0)}" if key else str(rest.pop(0))
-        label = _origin(key, detail["msg"], layers)
+        label = _origin(key, detail["msg"], layers, schema)
         if key not in schema.leaves:
             yield _labelled(f"{key or 'experiment'}: {detail['msg'].removeprefix('Value error, ')}", label)
         elif len(branches(schema.leaves[key])) > 1:
@@ -63,13 +62,13 @@ def value_problems(error: ValidationError, layers: Sequence[Layer]) -> Iterator[
             yield _line(key + indices, detail["input"], _wording(detail["type"], detail["msg"], item), label)
 
 
-def _origin(key: str, message: str, layers: Sequence[Layer]) -> str:
+def _origin(key: str, message: str, layers: Sequence[Layer], schema: Schema) -> str:
     """Return the label of the last layer that sets `key`; of a section, one of the keys that are told of."""
     words = set(re.findall(r"\w+", message))
     for layer in reversed(layers):
         if holds(layer.tree, key):
             value = get(layer.tree, key)
-            if key in config_schema().leaves or not isinstance(value, Mapping) or words & value.keys():
+            if key in schema.leaves or not isinstance(value, Mapping) or words & value.keys():
                 return layer.label
     return ""
 
@@ -81,15 +80,14 @@ def _wording(kind: str, message: str, schema: Mapping[str, Any]) -> str:
     return f"must be {allowed_words(schema)}{quotes}"
 
 
-def not_a_leaf(key: str, value: Any, label: str) -> str:
+def not_a_leaf(key: str, value: Any, label: str, schema: Schema) -> str:
     """Return the line for a key that does not exist, or for a section that got a value."""
-    schema = config_schema()
     if key and key in schema.sections:
         keys = ", ".join(schema.sections[key])
         return _line(key, value, f"{key} is a section; set its keys: {keys}", label)
     if key in schema.leaves:
         return _labelled(f"key {key!r}: write it as nested sections", label)
-    near = _nearest(key, schema.sections if isinstance(value, Mapping) else schema.leaves)
+    near = _nearest(key, schema.sections if isinstance(value, Mapping) else schema.leaves, schema)
     told = _labelled(f"unknown key {show(key)!r}", label) + (f"; did you mean {near!r}?" if near else "")
     section = key
     while section and section not in schema.sections:
@@ -100,7 +98,7 @@ def not_a_leaf(key: str, value: Any, label: str) -> str:
     return f"{told}{'' if near else ';'} {section or 'the tree'} has {allowed}"
 
 
-def _nearest(key: str, known: Mapping[str, Any]) -> str | None:
+def _nearest(key: str, known: Mapping[str, Any], schema: Schema) -> str | None:
     """Return the known dotted key most like `key`, whole or by its last word (`low_mb`), or None."""
     section, _, word = key[:80].rpartition(".")
 
@@ -108,7 +106,7 @@ def _nearest(key: str, known: Mapping[str, Any]) -> str | None:
         in_section, _, its_word = candidate.rpartition(".")
         whole = SequenceMatcher(None, key[:80], candidate).ratio()
         last = 0.95 * SequenceMatcher(None, word, its_word).ratio()
-        if section not in config_schema().sections or not section:
+        if section not in schema.sections or not section:
             return max(whole, last)
         # The section exists: look there first, elsewhere only for about the same word.
         return whole if in_section == section else last * (last > 0.75)

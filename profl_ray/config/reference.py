@@ -7,14 +7,16 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from profl_ray.config.experiment import ExperimentConfig
 from profl_ray.config.places import in_words
+from profl_ray.config.tree import experiment_type
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 HEAD = """# Configuration
 
 Every key, its default and its meaning; `key=value` on the command line changes one. Made by
-`python -m profl_ray.config.reference` from the descriptions in `profl_ray/config/`.
+`python -m profl_ray.config.reference` from the descriptions in `profl_ray/sections/` and,
+for a method's own options, in its file in `profl_ray/strategies/`. A strategy of your own,
+`strategy.name=FILE.py:CLASS`, has its options in the tree as well: [plugins.md](plugins.md).
 Recipes are in `profl_ray/config/recipes/`; a recipe of your own is a YAML file with any of these keys, and
 may begin with `base: NAME` to start from another.
 
@@ -45,7 +47,7 @@ place, and may be different then: KEYS.
 def reference() -> str:
     """Return the page as Markdown."""
     lines = [HEAD.replace("KEYS", in_words())]
-    for section, rows in _sections(ExperimentConfig, ""):
+    for section, rows in _sections(experiment_type(), ""):
         lines += [f"## {section or 'top level'}", "", "| key | default | meaning |", "|---|---|---|"]
         lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in rows]
         lines.append("")

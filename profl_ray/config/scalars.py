@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from profl_ray.config.schema import branches, config_schema
+from profl_ray.config.schema import Schema, branches
 from profl_ray.config.words import NULLS, Word, as_number, guessed
 
 _WHOLE_BELOW = 2.0**53  # Every whole number up to here is exact as a float.
@@ -15,16 +15,15 @@ _EXPONENT = re.compile(r"[-+0-9.]+[eE][-+0-9]+")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def typed_tree(tree: Mapping[Any, Any], prefix: str = "") -> dict[Any, Any]:
+def typed_tree(tree: Mapping[Any, Any], schema: Schema, prefix: str = "") -> dict[Any, Any]:
     """Return a tree of sections whose words are read as the schema of their keys has it."""
-    schema = config_schema()
     read = {}
     for name, value in tree.items():
         key = f"{prefix}.{name}" if prefix else str(name)
         if key in schema.leaves:
             read[name] = typed(value, schema.leaves[key])
         else:  # A section, or what will be refused as no key.
-            read[name] = typed_tree(value, key) if isinstance(value, Mapping) else guessed(value)
+            read[name] = typed_tree(value, schema, key) if isinstance(value, Mapping) else guessed(value)
     return read
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache, reduce
 from typing import Any, NamedTuple
 
-from profl_ray.config.experiment import ExperimentConfig
+from profl_ray.sections import ExperimentConfig
 
 
 class Schema(NamedTuple):
@@ -17,9 +17,9 @@ class Schema(NamedTuple):
 
 
 @cache
-def config_schema() -> Schema:
-    """Return the schema of the whole tree."""
-    root = ExperimentConfig.model_json_schema()
+def schema_of(kind: type[ExperimentConfig]) -> Schema:
+    """Return the schema of trees of a type."""
+    root = kind.model_json_schema()
     schema = Schema({}, {})
 
     def walk(prefix: str, section: dict[str, Any]) -> None:
@@ -75,6 +75,6 @@ def holds(tree: Any, key: str) -> bool:
     """Say whether the tree has the dotted key."""
     try:
         get(tree, key)
-    except KeyError:
+    except (KeyError, TypeError):
         return False
     return bool(tree)

@@ -1,26 +1,18 @@
 """YAML as trees of plain values: read by a safe loader, mistakes named by line."""
 
-import codecs
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from profl_ray.config.words import LIKE_A_NUMBER, Word, guessed
 from profl_ray.errors import UserError
+from profl_ray.texts import one_line, show
 
 _TAG = "tag:yaml.org,2002:"
 _WORD = "!word"
 _MOST_NODES = 1_000_000
-_MARKS = {  # The longer ones first: UTF-32's begins as UTF-16's.
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 class _Loader(yaml.SafeLoader):
@@ -89,16 +81,6 @@ def dump(tree: Mapping[str, Any]) -> str:
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=110)
 
 
-def read_text(path: Path, errors: str = "strict") -> str:
-    """Return a text file that people wrote: UTF-8, or what a byte order mark says, as Windows writes it.
-
-    Raises OSError, and ValueError if the file is no text (unless `errors` is `replace`).
-    """
-    content = path.read_bytes()
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
-    return content.decode(encoding, errors).lstrip("\ufeff")
-
-
 def parse(text: str, source: str, lines: bool = True) -> Any:
     """Return the value of a YAML text; UserError names `source`, and the line where there are `lines`."""
     try:
@@ -120,23 +102,3 @@ def mapping(text: str, source: str) -> Mapping[Any, Any]:
     if not isinstance(tree, Mapping):
         raise UserError(f"{source}: must hold sections with keys, not {show(guessed(tree)) or repr(tree)}")
     return tree
-
-
-def show(value: Any) -> str:
-    """Return a value as a user would write it: one printable line, not too long."""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-    except (TypeError, ValueError, RecursionError):
-        text = f"<{type(value).__name__}>"
-    return one_line(text)
-
-
-def as_text(value: Any) -> str:
-    """Return a value as text that YAML reads back: text as it is, all else as compact JSON (`[2,2]`)."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-
-
-def one_line(text: str) -> str:
-    """Return text as one printable line, not too long."""
-    text = text if text.isprintable() else ascii(text)[1:-1]
-    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -19,11 +19,13 @@ from profl_ray.doctor.storage import storage_findings, trial_files, unusable
 from profl_ray.doctor.system import system_findings
 from profl_ray.doctor.tracking import tracking_findings
 from profl_ray.doctor.versions import code_findings, machine_findings, version_findings
-from profl_ray.errors import NoRay, unknown_name
-from profl_ray.federation.data_sets import DATA_SETS
+from profl_ray.errors import NoRay
+from profl_ray.federation.data_sets import find_data_set
+from profl_ray.federation.partitioners import find_partitioner
 from profl_ray.memory import NeedEstimator
 from profl_ray.models import find_family
 from profl_ray.server.experiment import need_estimator
+from profl_ray.strategies import find_strategy
 from profl_ray.tracking import health_url, resolve_uri
 
 
@@ -46,8 +48,9 @@ def examine(config: ExperimentConfig) -> Checkup:
 
     Nothing that is made for it stays. Raises UserError for a recipe that cannot be put together.
     """
-    if config.data.name not in DATA_SETS:
-        raise unknown_name("data set", config.data.name, DATA_SETS)
+    find_data_set(config.data.name)
+    find_strategy(config.strategy.name)
+    find_partitioner(config.data.split.name)
     find_family(config.model.name)
     uri = resolve_uri(config) if config.tracking.enabled else None
     order = {

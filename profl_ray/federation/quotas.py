@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from profl_ray.config import QuotaConfig
-from profl_ray.config.yaml_tree import read_text, show
 from profl_ray.errors import NotHere, UserError, unknown_name
 from profl_ray.federation.rounding import apportion
 from profl_ray.randomness import numpy_stream, stream_seed
+from profl_ray.sections import QuotaConfig
 from profl_ray.sizes import MIB
+from profl_ray.texts import read_text, show
 
 MIB_PER_MB = 1e6 / MIB
 """MiB (2^20 bytes) in one MB (10^6 bytes)."""

@@ -7,6 +7,7 @@ import ray
 
 from profl_ray.cluster.environment import prepare_environment
 from profl_ray.federation import DataSplit, Examples, Part
+from profl_ray.plugins import load_all
 from profl_ray.training import (
     DeviceWorker,
     EvaluationSum,
@@ -26,6 +27,7 @@ class ClientActor:
 
     def __init__(self, data: Examples, split: DataSplit, settings: WorkerSettings) -> None:
         prepare_environment()
+        load_all()  # So what cannot be imported here is told as the actor starts.
         self.worker = DeviceWorker(data, split, settings)
 
     def ping(self) -> int:

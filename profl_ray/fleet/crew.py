@@ -98,7 +98,7 @@ class Crew:
             raise self._no_room() from None
         except LOST as error:
             self.close()
-            raise UserError(f"a client actor died while it started: {_last_line(error)}") from error
+            raise UserError(f"a client actor died while it started: {last_line(error)}") from error
 
     @property
     def actors(self) -> list[Any]:
@@ -233,9 +233,9 @@ class Crew:
         )
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
     """Return what an actor's constructor raised: Ray puts the other process's traceback before it."""
-    return str(error).strip().splitlines()[-1].strip()
+    return str(error).strip().splitlines()[-1].strip().removeprefix(f"{UserError.__module__}.UserError: ")
 
 
 def _awaited(slot: Slot) -> Iterable[ray.ObjectRef]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import ClassVar, Protocol
 
-from profl_ray.config import FreezingConfig
 from profl_ray.errors import unknown_name
 from profl_ray.freezing.movement import Snapshots, movement_history
 from profl_ray.freezing.slope import slope_history
+from profl_ray.sections import FreezingConfig
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
 from profl_ray.cluster.environment import JOB_DEFAULTS, LOOPBACK
 from profl_ray.config.load import parse_override
+from profl_ray.config.schema import schema_of
 from profl_ray.errors import UserError, unknown_name
+from profl_ray.launch.plugins import inside, named_in, renamed, staged
 from profl_ray.launch.upload import upload_limit_bytes, upload_size
 from profl_ray.secrecy import masked
+from profl_ray.sections import ExperimentConfig
 from profl_ray.sizes import MIB
 
 COMMANDS = ("run", "sweep", "compare", "report", "memory", "doctor")
@@ -37,6 +41,8 @@ class JobRequest:
     """Uploaded, and the job's folder; None: the cluster has the project installed."""
     notes: list[str] = field(default_factory=list)
     """What the user should know before it is sent."""
+    staging: TemporaryDirectory[str] | None = None
+    """The uploaded folder, where it was made for this job: it goes with the request."""
 
     @property
     def entrypoint(self) -> str:
@@ -49,14 +55,19 @@ def job_request(
     variables: Sequence[str],
     working_dir: Path | None,
     shell: Mapping[str, str] = os.environ,
+    further: Sequence[str] = (),
 ) -> JobRequest:
     """Return the job for `profl-ray COMMAND`; UserError for what would fail, or lose results, there.
 
     `variables`: NAME=VALUE for the job's environment; `shell`: ours, of which only MLFLOW_TRACKING_URI goes
-    along.
+    along. `further`: what comes from outside and the command names indirectly, as by a search space.
     """
     known_command(command)
-    given = dict(parse_override(word) for word in command[1:] if "=" in word and not word.startswith("-"))
+    # Paths and addresses are keys that all trees have.
+    schema = schema_of(ExperimentConfig)
+    given = dict(
+        parse_override(word, schema) for word in command[1:] if "=" in word and not word.startswith("-")
+    )
     notes: list[str] = []
     _check_paths(command, given)
     environment = JOB_DEFAULTS | dict(map(_variable, variables))
@@ -70,9 +81,19 @@ def job_request(
             )
         environment["MLFLOW_TRACKING_URI"] = uri
     notes += _tracking_notes(str(given.get("tracking.uri") or environment.get("MLFLOW_TRACKING_URI") or ""))
+    staging = None
+    named = [*named_in(command), *further]
     if working_dir is not None:
         _check_working_dir(working_dir)
-    return JobRequest(tuple(command), environment, working_dir, notes)
+        rename = inside(working_dir)
+        for name in further:
+            rename(name)
+        command = renamed(command, rename)
+    elif named:
+        staging = TemporaryDirectory(prefix="profl-ray-job-")
+        working_dir = Path(staging.name)
+        command = renamed(command, staged(named, staging))
+    return JobRequest(tuple(command), environment, working_dir, notes, staging)
 
 
 def known_command(command: Sequence[str]) -> str:

@@ -50,3 +50,26 @@ def upload_size(folder: Path) -> tuple[int, dict[str, int]]:
     with suppress(_EnoughError):
         _dir_travel(folder, [excludes], count, include_gitignore=honoured, logger=quiet)
     return total, sizes
+
+
+def is_uploaded(folder: Path, wanted: Path) -> bool:
+    """Say whether a file in `folder` would be uploaded with it; True if this Ray does not tell."""
+    try:
+        from ray._private import ray_constants
+        from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
+    except ImportError:
+        return True
+
+    def look(path: Path) -> None:
+        if path == wanted:
+            raise _EnoughError
+
+    excludes = _get_excludes(folder, ray_constants.get_runtime_env_default_excludes())
+    quiet = logging.getLogger(f"{__name__}.ray")
+    quiet.disabled = True
+    honoured = os.environ.get("RAY_RUNTIME_ENV_IGNORE_GITIGNORE", "0") != "1"
+    try:
+        _dir_travel(folder, [excludes], look, include_gitignore=honoured, logger=quiet)
+    except _EnoughError:
+        return True
+    return False

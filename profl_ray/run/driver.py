@@ -228,6 +228,7 @@ class Driver:
         if not resumed:
             facts: dict[str, Any] = {"name": self.identity.name, "mlflow_run_id": writer.run_id}
             facts |= {"sub_models": self.sub_models, "contents": self.experiment.contents}
+            facts |= {"plugins": self.experiment.plugins}
             self.folder.begin(self.config, facts, self.experiment.split_as_json())
         # Once more when a run is resumed: MLflow may have been away when it began.
         log_setup(writer, self.experiment, self.needs)

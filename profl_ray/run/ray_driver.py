@@ -104,12 +104,14 @@ class _Follower:
             end_waiting(self.identity.uri, str(folder.facts()["mlflow_run_id"]), also_running=True)
 
     def follow(self) -> dict[str, Any] | Exception:
-        from profl_ray.fleet.crew import LOST
+        from profl_ray.fleet.crew import LOST, last_line
 
         for num_lost in count():
             try:
                 return self._follow_one()
             except LOST as error:
+                if getattr(error, "actor_init_failed", False):  # So would the next one.
+                    raise UserError(f"the driver actor cannot start: {last_line(error)}") from error
                 if num_lost == MAX_LOST_DRIVERS:
                     raise RuntimeError(
                         f"{num_lost + 1} driver actors were lost, the last: {error}"

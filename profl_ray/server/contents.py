@@ -28,3 +28,7 @@ def check_contents(folder: RunFolder, experiment: Experiment) -> Iterator[str]:
             )
         if before != now:
             yield f"{key} is {now} and was {before}: whether the {what} are the same was not noted"
+    begun = folder.facts().get("plugins", {})
+    for key, digest in experiment.plugins.items():
+        if key in begun and begun[key] != digest:
+            yield f"{key}={flatten(experiment.config)[key]} was edited since the run was begun"

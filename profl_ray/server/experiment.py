@@ -11,11 +11,14 @@ import numpy as np
 import torch
 
 from profl_ray.config import ExperimentConfig, FleetConfig
+from profl_ray.config.load import names_from_outside
+from profl_ray.config.tree import NAMED
 from profl_ray.errors import NotHere
 from profl_ray.facts import KeptFacts
 from profl_ray.federation import DataSplit, Examples, Part, draw_quotas, load_data, split_examples
 from profl_ray.memory import NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_inputs
+from profl_ray.plugins import digest_of
 from profl_ray.server.needs import StepNeed, check_affordable, step_needs
 from profl_ray.strategies import Strategy, StrategyContext, full_task, make_strategy
 from profl_ray.training import WorkerSettings
@@ -61,6 +64,12 @@ class Experiment:
         if self.config.federation.quotas.name == "file":
             found["quotas"] = sha256(self.quotas_mib.tobytes()).hexdigest()
         return found
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Digests of the sources of what comes from outside the package, by the key that names it."""
+        names = names_from_outside(self.config)
+        return {key: digest_of(names[key]) for key in NAMED if key in names}
 
     def make_strategy(self) -> Strategy:
         """Return the configured strategy, at its beginning."""

@@ -12,14 +12,17 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from profl_ray.config import ExperimentConfig
-from profl_ray.config.load import from_yaml, to_yaml
+from profl_ray.config.load import from_yaml, names_from_outside, to_yaml
 from profl_ray.errors import UserError
+from profl_ray.plugins import copies_of
 from profl_ray.server.checkpoint import Snapshot, read_checkpoint, write_checkpoint
 from profl_ray.server.durable import append_durably, write_durably
 from profl_ray.server.formats import check_format, stamp
 from profl_ray.server.record import RoundRecord
 
 KEPT_CHECKPOINTS = 2
+PLUGINS = "plugins"
+"""In a run's or a sweep's folder: copies of the files from outside that it was begun with."""
 _FACTS = {"id", "mlflow_run_id", "config_sha256"}
 """What `run.json` holds at least."""
 
@@ -42,6 +45,13 @@ class Recovered:
     """Why newer checkpoints could not be used; their rounds are played again."""
 
 
+def keep_plugins(config: ExperimentConfig, folder: Path) -> None:
+    """Keep copies of the files from outside that an experiment names."""
+    for name, text in copies_of(names_from_outside(config).values()).items():
+        (folder / PLUGINS).mkdir(parents=True, exist_ok=True)
+        write_durably(folder / PLUGINS / name, text.encode())
+
+
 class RunFolder:
     """Reads and writes the files of one run."""
 
@@ -56,6 +66,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         write_durably(self.path / "partition.json", json.dumps(split).encode())
         text = to_yaml(config).encode()
+        keep_plugins(config, self.path)
         write_durably(self.path / "config.yaml", text)
         own = {"id": uuid4().hex, "config_sha256": sha256(text).hexdigest()}
         # Last: with it the run is begun.
@@ -135,7 +146,7 @@ class RunFolder:
                 f"{path} was changed since the run was begun: put it back, or begin a new run "
                 f"(profl-ray run {path} storage.root=...)"
             )
-        return from_yaml(text.decode(), source=str(path))
+        return from_yaml(text.decode(), source=str(path), copies=self.path / PLUGINS)
 
     def read_records(self) -> list[RoundRecord]:
         """Return the records, without a last line that is still being written."""

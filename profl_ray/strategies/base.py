@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from profl_ray.config import ExperimentConfig
 from profl_ray.memory import Need
 from profl_ray.models import Network, SubModelPlan, initialise, materialise, state_tensors
+from profl_ray.sections import ExperimentConfig
+from profl_ray.sections.strategy import AnyOptions
 from profl_ray.strategies.stages import Stage
 from profl_ray.training import Layout, LocalSGD, LocalTask, ModelPlan, State, TaskState, TaskSum
 
@@ -71,12 +72,19 @@ class StrategyContext:
     quotas_mib: np.ndarray
     """float64 [num_devices]."""
 
+    def options(self, kind: type[AnyOptions]) -> AnyOptions:
+        """Return a method's options as configured, by the class that declares them: `ProFL.Options`."""
+        return self.config.strategy.options(kind)
+
 
 class Strategy(ABC):
     """A training method. Once a round the server calls plan, assign, merge, progress, evaluation, advance.
 
     Before an evaluation it also does the passes over the cohort that `surveys` asks for. Who may train what
     is the server's affair (needs and quotas); who does train what, of what is affordable, is the strategy's.
+
+    A method with options declares them as a class of its own, `class Options(Section)` with a default and a
+    description for each; they are `strategy.NAME.OPTION` then, and `context.options(Mine.Options)`.
     """
 
     name: ClassVar[str]

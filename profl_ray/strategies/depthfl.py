@@ -8,6 +8,7 @@ Blocks that no device can afford would stay random, so the model ends with the d
 
 from profl_ray.errors import Unaffordable
 from profl_ray.models.depth import DepthPlan
+from profl_ray.sections import Count, Section
 from profl_ray.strategies.base import StrategyContext
 from profl_ray.strategies.single_step import SingleStep
 from profl_ray.training import LocalSGD, LocalTask, MutualDistillation
@@ -17,6 +18,12 @@ class DepthFL(SingleStep):
     """One task per depth; a tensor becomes the mean over the devices that hold it."""
 
     name = "depthfl"
+
+    class Options(Section):
+        """Options of DepthFL (Kim et al., ICLR 2023)."""
+
+        distillation_ramp_up_rounds: Count = 300
+        """Rounds over which the weight of mutual distillation rises to 1."""
 
     def __init__(self, context: StrategyContext) -> None:
         self._tasks = _affordable(context)
@@ -33,9 +40,8 @@ class DepthFL(SingleStep):
 
 def _affordable(context: StrategyContext) -> list[LocalTask]:
     """Return the tasks from the deepest that some device can afford on; Unaffordable if none can."""
-    config = context.config
-    loss = MutualDistillation(config.strategy.depthfl.distillation_ramp_up_rounds)
-    training = LocalSGD.configured(config.training, loss)
+    ramp_up_rounds = context.options(DepthFL.Options).distillation_ramp_up_rounds
+    training = LocalSGD.configured(context.config.training, MutualDistillation(ramp_up_rounds))
     tasks = [
         LocalTask(f"train depth {depth}", DepthPlan(context.network, depth), training, ("",), ("",))
         for depth in range(context.network.num_blocks, 0, -1)

@@ -9,11 +9,13 @@ H. B. McMahan et al., "Communication-Efficient Learning of Deep Networks from De
 """
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from profl_ray.errors import Unaffordable
 from profl_ray.models import SubModelPlan
+from profl_ray.sections import Section
 from profl_ray.strategies.base import StrategyContext, full_task
 from profl_ray.strategies.single_step import SingleStep
 from profl_ray.training import LocalTask
@@ -24,8 +26,16 @@ class FedAvg(SingleStep):
 
     name = "fedavg"
 
+    class Options(Section):
+        """Options of FedAvg (McMahan et al., AISTATS 2017)."""
+
+        variant: Literal["ideal", "exclusive", "allsmall"] = "ideal"
+        """ideal: every device trains the full model, quotas ignored; exclusive: only devices that can afford
+        it; allsmall: one width for all devices, the widest of `width_levels` that the poorest device can
+        afford."""
+
     def __init__(self, context: StrategyContext) -> None:
-        self.variant = context.config.strategy.fedavg.variant
+        self.variant = context.options(FedAvg.Options).variant
         self.task = replace(
             _everybodys_task(context)
             if self.variant == "allsmall"

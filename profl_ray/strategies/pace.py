@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from profl_ray.config import FreezingConfig
 from profl_ray.freezing import FreezeRule, make_rule, sample_indices
 from profl_ray.randomness import numpy_stream
+from profl_ray.sections import FreezingConfig
 from profl_ray.strategies.base import Progress
 from profl_ray.training import State
 

@@ -11,12 +11,13 @@ Policy `eval` of frozen batch norm needs running statistics of the random front 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveFloat
 
-from profl_ray.config import ExperimentConfig, FreezingConfig, ProFLOptions
 from profl_ray.models import DistillationPlan, SubModelPlan
+from profl_ray.sections import FreezingConfig, Section
 from profl_ray.strategies.base import (
     Plan,
     Progress,
@@ -34,19 +35,6 @@ from profl_ray.training import Calibration, LocalSGD, LocalTask, State, TaskStat
 STATISTICS = ("running_mean", "running_var")
 
 
-def profl_steps(num_blocks: int, options: ProFLOptions) -> list[Step]:
-    """Return ProFL's schedule for a network of `num_blocks` blocks."""
-    steps = []
-    if options.shrinking:
-        if options.frozen_bn == "eval" and num_blocks > 1:
-            steps.append(Step("calibrate", compares=False))
-        for block in range(num_blocks, 1, -1):
-            steps.append(Step("shrink", block, compares=False))
-            if options.output_module == "proxies" and options.map_rounds > 0:
-                steps.append(Step("map", block, compares=False))
-    return steps + [Step("grow", block) for block in range(1, num_blocks + 1)]
-
-
 class ProFL(PacedStrategy):
     """The progressive schedule as a state machine: weights, outputs kept from shrinking, the step's pace."""
 
@@ -57,6 +45,31 @@ class ProFL(PacedStrategy):
         Stage("map", "M", fill="#c9ced6", band="#dfe4ea", hatch="xxx"),
         GROW,
     )
+
+    class Options(Section):
+        """Options of ProFL (arXiv 2404.13349)."""
+
+        shrinking: bool = True
+        """Run the shrinking stage; without it growing starts from random weights (ablation)."""
+        output_module: Literal["proxies", "head"] = "proxies"
+        """proxies: a convolution per later block, pool and FC (the paper); head: pool and FC alone."""
+        initialisation: Literal["corresponding", "carry"] = "corresponding"
+        """Output module of growing step t > 1: the matching shrinking step's (corresponding), or the last
+        growing step's (carry)."""
+        frozen_bn: Literal["batch", "eval"] = "batch"
+        """Batch norm of frozen blocks: statistics of the batch, as in the authors' code (batch), or fixed
+        running statistics (eval)."""
+        grow_learning_rate: PositiveFloat | None = None
+        """SGD learning rate of the growing steps; default: `training.learning_rate`."""
+        grow_frozen_bn: Literal["batch", "eval"] | None = None
+        """The policy in the growing steps; default: `frozen_bn`."""
+        map_rounds: NonNegativeInt = 10
+        """Rounds of Map, the distillation of a block into its proxy."""
+        map_learning_rate: PositiveFloat = 1e-4
+        """SGD learning rate of Map. The authors' code has 1e-5, which moves little in few rounds; 1e-3
+        diverges after long shrinking steps without `training.max_gradient_norm`, since the proxies have no
+        normalisation."""
+
     # The first growing step freezes nothing, and shrinking has kept no output module for it.
     late_keys: ClassVar[dict[str, Step]] = {
         "strategy.profl.grow_learning_rate": Step("grow", 1),
@@ -67,7 +80,7 @@ class ProFL(PacedStrategy):
     def __init__(self, context: StrategyContext) -> None:
         super().__init__(context)
         self.network = context.network
-        self.options, self.freezing = self._settings(context.config)
+        self.options, self.freezing = self._settings()
         self.seed = context.config.seed
         self.steps = profl_steps(self.network.num_blocks, self.options)
         self.step_index = 0
@@ -78,9 +91,9 @@ class ProFL(PacedStrategy):
         """Output module of each shrinking step, by block."""
         self._begin_step()
 
-    def _settings(self, config: ExperimentConfig) -> tuple[ProFLOptions, FreezingConfig]:
+    def _settings(self) -> tuple[Options, FreezingConfig]:
         """Return the options of the schedule and of its pace."""
-        return config.strategy.profl, config.freezing
+        return self.context.options(ProFL.Options), self.context.config.freezing
 
     # What is trained: one task a step.
 
@@ -273,3 +286,16 @@ class ProFL(PacedStrategy):
         if not self.finished:
             self._begin_pace()
             self.pace.load(facts["rounds_done"], tensors.get("snapshots", np.empty((0, 0), np.float32)))
+
+
+def profl_steps(num_blocks: int, options: ProFL.Options) -> list[Step]:
+    """Return ProFL's schedule for a network of `num_blocks` blocks."""
+    steps = []
+    if options.shrinking:
+        if options.frozen_bn == "eval" and num_blocks > 1:
+            steps.append(Step("calibrate", compares=False))
+        for block in range(num_blocks, 1, -1):
+            steps.append(Step("shrink", block, compares=False))
+            if options.output_module == "proxies" and options.map_rounds > 0:
+                steps.append(Step("map", block, compares=False))
+    return steps + [Step("grow", block) for block in range(1, num_blocks + 1)]

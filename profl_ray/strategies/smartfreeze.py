@@ -4,7 +4,7 @@ Y. Wu et al., "SmartFreeze", arXiv 2408.09101. Blocks start from random weights;
 convolution per later block and the FC, is carried on from step to step.
 """
 
-from profl_ray.config import ExperimentConfig, FreezingConfig, ProFLOptions
+from profl_ray.sections import FreezingConfig
 from profl_ray.strategies.profl import ProFL
 
 
@@ -13,11 +13,10 @@ class SmartFreeze(ProFL):
 
     name = "smartfreeze"
 
-    def _settings(self, config: ExperimentConfig) -> tuple[ProFLOptions, FreezingConfig]:
-        options = ProFLOptions(
-            shrinking=False, initialisation="carry", frozen_bn=config.strategy.profl.frozen_bn
-        )
-        freezing = config.freezing
+    def _settings(self) -> tuple[ProFL.Options, FreezingConfig]:
+        frozen_bn = self.context.options(ProFL.Options).frozen_bn
+        options = ProFL.Options(shrinking=False, initialisation="carry", frozen_bn=frozen_bn)
+        freezing = self.context.config.freezing
         if freezing.name == "effective_movement":
             # The measure is the method's own; thresholds and fixed rounds are as configured.
             freezing = freezing.model_copy(update={"name": "block_perturbation"})

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from profl_ray.config.load import to_yaml
+from profl_ray.config.load import names_from_outside, to_yaml
+from profl_ray.plugins import copies_of
 from profl_ray.server.experiment import Experiment
 from profl_ray.server.needs import StepNeed
 from profl_ray.server.record import RoundRecord
@@ -21,6 +22,8 @@ def log_setup(writer: Writer, experiment: Experiment, needs: Sequence[StepNeed])
     stages = find_strategy(experiment.config.strategy.name).stages
     writer.log_summary({}, {STAGES_TAG: stages_as_text(stages)})
     writer.log_text(to_yaml(experiment.config), "config.yaml")
+    for name, text in copies_of(names_from_outside(experiment.config).values()).items():
+        writer.log_text(text, f"plugins/{name}")
     writer.log_json(experiment.split_as_json(), "federation/partition.json")
     writer.log_json([round(float(quota), 4) for quota in experiment.quotas_mib], QUOTAS_PATH)
     writer.log_table("memory", memory_columns(experiment, needs))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from profl_ray.models import Features
+from profl_ray.plugins import digest_of, identity
 from profl_ray.provenance import machine_type, source_digest
 from profl_ray.sizes import MIB
 from profl_ray.training.batch import kept_layout
@@ -76,10 +77,10 @@ class FeatureStore:
         key = (state.task, state.frozen_version)
         if key not in self._folders:
             card = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-            code = source_digest("models", "training")
             network = state.task.model.network
+            code = source_digest("models", "training") + digest_of(network.name)
             # Not how it is cut into blocks: its units are the same.
-            units = (network.name, network.width, network.rate, network.input_shape)
+            units = (identity(network.name), network.width, network.rate, network.input_shape)
             digest = sha256(repr((units, self.inputs, machine_type(), card, code)).encode())
             weights = state.task.frozen.unpack(state.frozen)
             folders = []

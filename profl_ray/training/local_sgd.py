@@ -10,8 +10,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from profl_ray.config import TrainingConfig
 from profl_ray.models import Features
+from profl_ray.sections import TrainingConfig
 from profl_ray.training.gradients import Backprop, Gradients
 from profl_ray.training.losses import CrossEntropy, Loss
 from profl_ray.training.procedure import BatchStep, Device, Outcome, Procedure, Task

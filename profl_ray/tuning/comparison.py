@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from profl_ray.config.load import parse_override
+from profl_ray.config.schema import schema_of
+from profl_ray.config.tree import experiment_type
 from profl_ray.errors import UserError, unknown_name
-from profl_ray.strategies import STRATEGIES
+from profl_ray.plugins import is_reference
+from profl_ray.strategies import STRATEGIES, find_strategy
 from profl_ray.tuning.space import Choice, SearchSpace
 
 METHOD = "method"
@@ -31,23 +34,24 @@ def comparison(
 ) -> SearchSpace:
     """Return the search space of a comparison.
 
-    overrides: `key=value` for all methods, `method:key=value` for one. Raises UserError for an unknown
-    method, and for a method or a seed that is named twice.
+    overrides: `key=value` for all methods, `method:key=value` for one. A strategy from outside is a method
+    under its own name. Raises UserError for an unknown method, and for a method or a seed that is named
+    twice.
     """
-    for method in methods:
-        if method not in METHODS:
-            raise unknown_name("method", method, METHODS)
     for what, given in (("method", methods), ("seed", seeds)):
         if not given or len(set(given)) < len(given):
             raise UserError(f"--{what}s {','.join(map(str, given))!r}: name at least one {what}, each once")
-    settings = {method: dict(METHODS[method]) for method in methods}
+    settings = dict(map(_method, methods))
+    if len(settings) < len(methods):
+        raise UserError(f"--methods {','.join(methods)!r}: two of them have the same name")
+    schema = schema_of(experiment_type(filter(is_reference, methods)))
     common = []
     for override in overrides:
         method, colon, rest = override.partition(":")
         if colon and "=" not in method:
             if method not in settings:
                 raise unknown_name("method in front of an override", method, settings)
-            key, value = parse_override(rest)
+            key, value = parse_override(rest, schema)
             settings[method][key] = value
         elif override.startswith("seed="):
             raise UserError(f"{override}: a comparison takes its seeds from --seeds")
@@ -55,9 +59,21 @@ def comparison(
             common.append(override)
     return SearchSpace(
         name="compare",
-        description=f"{', '.join(methods)} on the same federation",
+        description=f"{', '.join(settings)} on the same federation",
         recipe=recipe,
-        parameters={METHOD: Choice(tuple(methods)), "seed": Choice(tuple(seeds))},
+        parameters={METHOD: Choice(tuple(settings)), "seed": Choice(tuple(seeds))},
         overrides=tuple(common),
         bundles={METHOD: settings},
     )
+
+
+def _method(name: str) -> tuple[str, dict[str, Any]]:
+    """Return what a method is called and the settings that it stands for."""
+    if not is_reference(name):
+        if name not in METHODS:
+            raise unknown_name("method", name, METHODS)
+        return name, dict(METHODS[name])
+    strategy = find_strategy(name, anew=True)
+    if strategy.name in METHODS:
+        raise UserError(f"--methods {name}: is called {strategy.name}, as one of ours: give it another name")
+    return strategy.name, {"strategy.name": name}

@@ -9,11 +9,12 @@ from profl_ray.cluster.nodes import alive_nodes
 from profl_ray.cluster.placing import Node
 from profl_ray.cluster.resources import check_trial
 from profl_ray.config import DataConfig, ExperimentConfig, ModelConfig
-from profl_ray.config.load import load_experiment, parse_override
+from profl_ray.config.load import load_experiment, split_override
 from profl_ray.errors import NotHere, UserError
 from profl_ray.models import balanced_partition, check_partition, find_family
 from profl_ray.server.experiment import assemble
 from profl_ray.tuning.domains import check_space
+from profl_ray.tuning.names import check_names
 from profl_ray.tuning.plan import planned_settings
 from profl_ray.tuning.space import Scheduler, Search, SearchSpace
 
@@ -70,15 +71,17 @@ def base_config(request: SweepRequest) -> ExperimentConfig:
     A grid of which some settings do not go together is swept: those are n/a. If all are so, it is a mistake.
     """
     space = request.space
-    check_space(space)
+    plugins = check_names(space, request.overrides)
     for override in request.overrides:
-        key, _ = parse_override(override)
+        key, _ = split_override(override)
         if key in space.parameters:
             raise UserError(
                 f"{override}: the space {space.name!r} sweeps {key}, so a value for all trials has no effect "
                 "(write a space of your own in tune_spaces/)"
             )
-    config = load_experiment(space.recipe, [*space.overrides, *request.overrides]).with_absolute_paths()
+    config = load_experiment(space.recipe, [*space.overrides, *request.overrides, *plugins])
+    config = config.with_absolute_paths()
+    check_space(space, type(config))
     if _search(request) == "grid":
         _check_some(
             space.grid(),
@@ -154,7 +157,7 @@ def _candidates(request: SweepRequest, config: ExperimentConfig) -> Iterator[Exp
     if _search(request) != "grid":
         # Those of a random search; Optuna's are not known beforehand.
         num_drawn = request.num_trials if _search(request) == "random" else NUM_DRAWN
-        for settings in planned_settings(space, "random", num_drawn, config.seed) or ():
+        for settings in planned_settings(space, "random", num_drawn, config.seed, type(config)) or ():
             with suppress(UserError):
                 yield space.configure(config, settings)
 

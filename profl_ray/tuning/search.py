@@ -11,6 +11,7 @@ from profl_ray.cluster.resources import run_bundles
 from profl_ray.config import ExperimentConfig
 from profl_ray.errors import UserError
 from profl_ray.server.ranking import Ranking
+from profl_ray.tuning.domains import Kind
 from profl_ray.tuning.generators import PlannedTrials, Settings, SuggestedTrials
 from profl_ray.tuning.halving import StepHalving
 from profl_ray.tuning.plan import RANDOM_STATES, param_space
@@ -32,6 +33,7 @@ def search_algorithm(
     seed: int,
     num_trials: int,
     max_concurrent: int | None = None,
+    kind: Kind | None = None,
 ) -> PlannedTrials | SuggestedTrials:
     """Return what gives Tune the trials that have not ended for good.
 
@@ -44,12 +46,12 @@ def search_algorithm(
         left = {number: settings for number, settings in trials.items() if number not in ends}
         return PlannedTrials(left, max_concurrent)
     begun = dict(list(noted.settings.items())[:num_trials])
-    searcher = _optuna(space, list(begun.values()), seed + len(begun))
+    searcher = _optuna(space, list(begun.values()), seed + len(begun), kind)
     ends = {number: end for number, end in ends.items() if number in begun}
     return SuggestedTrials(searcher, num_trials, notes.note_begin, begun, ends, max_concurrent)
 
 
-def _optuna(space: SearchSpace, first: Sequence[Settings], seed: int) -> Any:
+def _optuna(space: SearchSpace, first: Sequence[Settings], seed: int, kind: Kind | None) -> Any:
     """Return Tune's search with Optuna, which names the settings `first` before others."""
     try:
         from ray.tune.search.optuna import OptunaSearch
@@ -63,7 +65,7 @@ def _optuna(space: SearchSpace, first: Sequence[Settings], seed: int) -> Any:
         for settings in first
     ]
     searcher = OptunaSearch(points_to_evaluate=points or None, seed=seed % RANDOM_STATES)
-    searcher.set_search_properties(METRIC, "max", param_space(space, "optuna"))
+    searcher.set_search_properties(METRIC, "max", param_space(space, "optuna", kind))
     return searcher
 
 

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any, Literal
 
 from profl_ray.config import ExperimentConfig, apply_overrides
-from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import UserError
+from profl_ray.texts import as_text
 
 Search = Literal["grid", "random", "optuna"]
 Scheduler = Literal["fifo", "halving"]
@@ -82,7 +82,8 @@ class SearchSpace:
 
     def configure(self, config: ExperimentConfig, settings: Mapping[str, Any]) -> ExperimentConfig:
         """Return the configuration of the trial with these settings; UserError if they do not fit."""
-        return apply_overrides(config, self.expand(settings), label="in the trial's settings")
+        trial = apply_overrides(config, self.expand(settings), label="in the trial's settings")
+        return trial.with_absolute_paths()
 
 
 def encode(value: Any) -> str:

@@ -32,7 +32,7 @@ def run_sweep(request: SweepRequest, say: Callable[[str], None]) -> SweepOutcome
     assert request.search is not None, "the request is resolved"
     check_resources(request, config)
     check_trainable(request, config)
-    trials = planned_settings(request.space, request.search, request.num_samples, config.seed)
+    trials = planned_settings(request.space, request.search, request.num_samples, config.seed, type(config))
     name = new_name(request.space.name)
     folder = config.storage.root / name
     with ExitStack() as stack, interruptible():

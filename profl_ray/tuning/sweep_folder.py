@@ -14,6 +14,7 @@ from profl_ray.names import kept_name
 from profl_ray.secrecy import masked
 from profl_ray.server.durable import write_durably
 from profl_ray.server.formats import check_format, stamp
+from profl_ray.server.run_folder import PLUGINS, keep_plugins
 from profl_ray.tuning.request import SweepRequest
 
 TRIALS = "trials"
@@ -49,6 +50,7 @@ def keep_sweep(
     """
     folder.mkdir(parents=True)
     text = to_yaml(config).encode()
+    keep_plugins(config, folder)
     write_durably(folder / "config.yaml", text)
     facts = {
         "experiment_id": tracked.experiment_id,
@@ -136,7 +138,7 @@ def _config(folder: Path, facts: dict[str, Any], where: str) -> ExperimentConfig
         raise UserError(f"{where}: {path}: {error.strerror}") from error
     if sha256(text).hexdigest() != facts["config_sha256"]:
         raise UserError(f"{where}: {path} was changed since the sweep was begun: put it back")
-    return from_yaml(text.decode(), source=str(path))
+    return from_yaml(text.decode(), source=str(path), copies=folder / PLUGINS)
 
 
 def _same_options(request: SweepRequest, kept: dict[str, Any], where: str) -> SweepRequest:

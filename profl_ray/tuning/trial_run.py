@@ -10,10 +10,10 @@ from profl_ray.cluster.resources import check_trial
 from profl_ray.config import ExperimentConfig
 from profl_ray.config.load import flatten
 from profl_ray.config.places import may_differ
-from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import Unaffordable, UserError
 from profl_ray.run.identity import RunIdentity
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.texts import as_text
 from profl_ray.tracking import (
     OUTCOME_TAG,
     REASON_TAG,

@@ -42,7 +42,13 @@ def make_tuner(
     context = SweepContext(config, space, folder, tracked, alive_nodes())
     noted, settings = trials.noted(), trials.settings()
     algorithm = search_algorithm(
-        space, trials.planned, trials.notes, config.seed, trials.num_trials, request.max_concurrent
+        space,
+        trials.planned,
+        trials.notes,
+        config.seed,
+        trials.num_trials,
+        request.max_concurrent,
+        type(config),
     )
     failed = [number for number, end in noted.ends.items() if end.final and end.outcome == "failed"]
 

@@ -19,7 +19,8 @@ from profl_ray.config import (
 )
 from profl_ray.config import load as module
 from profl_ray.config.addresses import default_address
-from profl_ray.config.schema import config_schema, get
+from profl_ray.config.schema import get
+from profl_ray.config.tree import config_schema
 from profl_ray.errors import UserError
 from profl_ray.tracking import resolve_uri
 
@@ -341,7 +342,7 @@ def test_flat_values_are_overrides_again() -> None:
         ),
         (
             "data.split.name=x",
-            "data.split.name=x: must be one of iid, dirichlet, shards, natural (in override)",
+            "data.split.name=x: must be one of iid, dirichlet, shards, natural or FILE.py:NAME (or ",
         ),
         ("storage.root=", "storage.root=: must be a path (in override)"),
         ("seed=true", "seed=true: must be an integer at least 0 (in override)"),

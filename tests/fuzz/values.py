@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from profl_ray.config.schema import config_schema
+from profl_ray.config.tree import config_schema
 
 KEYS = sorted(config_schema().leaves)
 

@@ -9,7 +9,6 @@ import torch
 from freezing.reference import effective_movement
 from torch import nn
 
-from profl_ray.config import ProFLOptions
 from profl_ray.models import FAMILIES, Convolutional
 from profl_ray.models.unit import Unit
 from profl_ray.server.rounds import Server
@@ -58,7 +57,7 @@ def words(steps: list[Step]) -> list[str]:
 
 def test_schedule_of_the_paper() -> None:
     steps = "shrink 4, map 4, shrink 3, map 3, shrink 2, map 2, grow 1, grow 2, grow 3, grow 4"
-    assert words(profl_steps(4, ProFLOptions())) == steps.split(", ")
+    assert words(profl_steps(4, ProFL.Options())) == steps.split(", ")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_schedule_of_the_paper() -> None:
     ],
 )
 def test_schedule_of_variants(num_blocks: int, options: dict, steps: str) -> None:
-    assert words(profl_steps(num_blocks, ProFLOptions(**options))) == steps.split(", ")
+    assert words(profl_steps(num_blocks, ProFL.Options(**options))) == steps.split(", ")
 
 
 # What is trained (check 2).

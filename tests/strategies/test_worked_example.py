@@ -1,11 +1,22 @@
-"""What docs/adding-a-strategy.md promises beyond the contract suite, which runs its strategy, too."""
+"""What docs/adding-a-strategy.md promises beyond the contract suite, which runs its strategies, too."""
 
-from .play import case_experiment, trace
-from .worked_example import code
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plugins.conftest import as_a_process_of_its_own  # noqa: F401  a fixture
+
+from .play import case_experiment, play, tiny_experiment, trace
+from .worked_example import codes
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_it_is_short() -> None:
-    assert len(code().splitlines()) < 60
+def test_both_are_short() -> None:
+    assert all(len(code.splitlines()) < 65 for code in codes())
 
 
 def test_devices_train_the_longest_suffix_that_they_can_afford() -> None:
@@ -14,3 +25,40 @@ def test_devices_train_the_longest_suffix_that_they_can_afford() -> None:
     needs = [run.experiment.estimate(task).mib for task in tasks]
     assert needs == sorted(needs, reverse=True) and len(set(needs)) > 1
     assert {index for moment in run.moments for index in moment.sums} == {0, 2}
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """Return a folder with the example from outside, and its test."""
+    _, strategy, test = codes()
+    (tmp_path / "top_changes.py").write_text(strategy)
+    (tmp_path / "test_top_changes.py").write_text(test)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_contract_suite_of_the_page_passes_outside(outside):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_top_changes.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0 and "20 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_devices_keep_what_they_did_not_send(outside):
+    settings = ("strategy.name=./top_changes.py:TopChanges", "strategy.top_changes.share=0.5")
+    run = play(tiny_experiment(*settings))
+    size = run.moments[0].plan.states[0].task.moving.size
+    trained = {device for record in run.records for device in record.trained}
+    kept = run.server.shelf.tensors()
+    assert set(kept) == {f"device/{device}/unsent" for device in trained}
+    for moment in run.moments:
+        reports = moment.passes[0][1].result.reports
+        assert all(report.figures["unsent_norm"] > 0 for report in reports)
+    assert all(np.count_nonzero(unsent) <= size - round(size * 0.5) for unsent in kept.values())
+    whole = play(tiny_experiment(settings[0], "strategy.top_changes.share=1.0"))
+    assert not any(unsent.any() for unsent in whole.server.shelf.tensors().values())

@@ -6,10 +6,10 @@ import pytest
 from mlflow_kit import read_run
 
 from profl_ray.cluster.placing import Node
-from profl_ray.config.yaml_tree import as_text
 from profl_ray.errors import NotHere
 from profl_ray.run.driver import Driver, RunIdentity
 from profl_ray.server.run_folder import RunFolder
+from profl_ray.texts import as_text
 from profl_ray.tracking import (
     TRIAL_TAG,
     RunWriter,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from profl_ray.config import DataConfig
 from profl_ray.errors import UserError
 from profl_ray.federation.data_sets.files import read_bytes
 from profl_ray.federation.data_sets.folders import all_files_of
@@ -13,6 +12,7 @@ from profl_ray.federation.data_sets.pickles import read_pickled_batch
 from profl_ray.federation.data_sets.places import locate_or_fetch
 from profl_ray.federation.examples import Examples
 from profl_ray.federation.pixels import image_examples
+from profl_ray.sections import DataConfig
 
 _PIXELS = 3 * 32 * 32
 

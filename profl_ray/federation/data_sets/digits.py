@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from profl_ray.config import DataConfig
 from profl_ray.federation.examples import Examples
 from profl_ray.federation.pixels import image_examples
 from profl_ray.randomness import numpy_stream
+from profl_ray.sections import DataConfig
 
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 0  # the test images are part of the data set: the same for every experiment's seed

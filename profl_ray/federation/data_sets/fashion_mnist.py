@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from profl_ray.config import DataConfig
 from profl_ray.federation.data_sets.folders import all_files_of
 from profl_ray.federation.data_sets.idx import read_idx
 from profl_ray.federation.data_sets.places import locate_or_fetch
 from profl_ray.federation.examples import Examples
 from profl_ray.federation.pixels import image_examples
+from profl_ray.sections import DataConfig
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the files."""

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from profl_ray.config.yaml_tree import show
+from profl_ray.texts import show
 
 _MOST_ENTRIES = 10_000
 _MOST_FOLDERS = 200

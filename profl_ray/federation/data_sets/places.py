@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from profl_ray.config import DataConfig
 from profl_ray.errors import UserError
 from profl_ray.federation.data_sets.folders import found_below, is_folder, what_is_there
+from profl_ray.sections import DataConfig
 
 ROOT_VARIABLE = "PROFL_RAY_DATA"
 """Environment variable: a folder with one subfolder per data set, used when data.root is not set."""

@@ -7,10 +7,10 @@ distribution over the classes and keeps sizes equal; results of the two do not c
 
 import numpy as np
 
-from profl_ray.config import SplitConfig
 from profl_ray.errors import UserError
 from profl_ray.federation.partitioners.deal import Deal
 from profl_ray.randomness import numpy_stream
+from profl_ray.sections import SplitConfig
 
 
 def partition_dirichlet(deal: Deal, config: SplitConfig) -> list[np.ndarray]:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from profl_ray.config import SplitConfig
 from profl_ray.federation.partitioners.deal import Deal
 from profl_ray.randomness import numpy_stream
+from profl_ray.sections import SplitConfig
 
 
 def partition_iid(deal: Deal, _config: SplitConfig) -> list[np.ndarray]:

@@ -7,10 +7,12 @@ from typing import Any
 
 from profl_ray.config.load import flatten
 from profl_ray.config.places import PLACE
+from profl_ray.config.tree import NAMED
+from profl_ray.plugins import identity
 from profl_ray.provenance import machine_type, source_digest
 from profl_ray.server.checkpoint import Snapshot, weights_sha256
 from profl_ray.server.experiment import Experiment
-from profl_ray.strategies import Step
+from profl_ray.strategies import Step, Strategy
 from profl_ray.strategies.paced import PacedStrategy
 
 CODE = ("federation", "freezing", "memory", "models", "server", "strategies", "training", "randomness.py")
@@ -31,9 +33,9 @@ WITH_INFLUENCE = (
     "fleet.overhead_mib",
     "freezing.num_scalars",
     "strategy.name",
-    "strategy.profl.",
 )
-"""... but these do. A freezing rule decides when a step ends: the key has that as the steps' lengths."""
+"""... but these do, and the options of the strategy itself. A freezing rule decides when a step ends: the key
+has that as the steps' lengths."""
 
 
 class PathKeys:
@@ -41,10 +43,20 @@ class PathKeys:
 
     def __init__(self, experiment: Experiment, strategy: PacedStrategy) -> None:
         self._late = strategy.late_keys
-        flat = flatten(experiment.config)
+        # Where a file from outside lies has no influence, what it holds does.
+        flat = {
+            key: identity(text) if key in NAMED else text for key, text in flatten(experiment.config).items()
+        }
+        methods = [base for base in type(strategy).__mro__ if issubclass(base, Strategy)]
+        options = tuple(f"strategy.{base.name}." for base in methods if "Options" in vars(base))
         self._values = {key: str(flat[key]) for key in self._late}
-        early = {k: str(v) for k, v in flat.items() if _has_influence(k) and k not in self._late}
-        facts = [early, _data_digest(experiment), machine_type(), source_digest(*CODE)]
+        early = {
+            k: str(v)
+            for k, v in flat.items()
+            if (_has_influence(k) or k.startswith(options)) and k not in self._late
+        }
+        code = [source_digest(*CODE), *sorted(experiment.plugins.values())]
+        facts = [early, _data_digest(experiment), machine_type(), *code]
         self.own = _digest(facts)
         """Of a run that was played as it is configured from its first round on."""
         self.base = self.own

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from profl_ray.config.base import Count, Section
+from profl_ray.sections.base import Count, Section
 
 
 class QuotaConfig(Section):

@@ -7,6 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 Count = Annotated[int, Field(gt=0, le=10_000_000)]
 """A number of things. Bounded, so that a slip of the keyboard is a message and not a full memory."""
 
+FromOutside = Annotated[
+    str,
+    Field(
+        pattern=r"^.+:[A-Za-z_][A-Za-z0-9_]*$",
+        json_schema_extra={"words": "FILE.py:NAME (or package.module:NAME)"},
+    ),
+]
+"""A name of something from outside the package."""
+
 Seconds = Annotated[float, Field(gt=0, le=10_000_000)]
 """A waiting time, at most some months."""
 

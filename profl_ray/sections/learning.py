@@ -4,14 +4,15 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from profl_ray.config.base import Count, Section
+from profl_ray.sections.base import Count, Section
 
 
 class ModelConfig(Section):
     """The network and where it is cut."""
 
     name: str = "cnn"
-    """A network of profl_ray/models/families: cnn, resnet18, resnet34, vgg11_bn, vgg16_bn, or yours."""
+    """A network of profl_ray/models/families: cnn, resnet18, resnet34, vgg11_bn, vgg16_bn; or a family of
+    your own, FILE.py:NAME (docs/plugins.md)."""
     width: float = Field(1.0, gt=0, le=16)
     """Multiplier of every layer's number of channels."""
     partition: str | Count | tuple[Count, ...] = "stages"

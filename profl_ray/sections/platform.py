@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from profl_ray.config.base import Count, Seconds, Section
+from profl_ray.sections.base import Count, Seconds, Section
 
 
 class FleetConfig(Section):

@@ -5,15 +5,16 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from profl_ray.config.base import Count, Section
+from profl_ray.sections.base import Count, FromOutside, Section
 
 
 class SplitConfig(Section):
     """How the training examples are dealt to the devices."""
 
-    name: Literal["iid", "dirichlet", "shards", "natural"] = "iid"
+    name: Literal["iid", "dirichlet", "shards", "natural"] | FromOutside = "iid"
     """iid: equal random shares; dirichlet: per class over devices; shards: label-sorted pieces; natural: who
-    the examples come from, where the data set says it (a writer, a user), is a device."""
+    the examples come from, where the data set says it (a writer, a user), is a device; or a function of your
+    own (docs/plugins.md)."""
     alpha: PositiveFloat = 0.5
     """dirichlet: concentration of the per-class distribution over devices; smaller is more skewed."""
     shards_per_device: Count = 2
@@ -30,7 +31,7 @@ class DataConfig(Section):
     """The data set."""
 
     name: str = "digits"
-    """digits, fashion_mnist, cifar10, cifar100 or svhn."""
+    """digits, fashion_mnist, cifar10, cifar100 or svhn; or a function of your own (docs/plugins.md)."""
     root: Path | None = None
     """Folder that holds the data set's files; default: the usual places of the data set."""
     download: bool = False

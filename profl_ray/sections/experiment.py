@@ -5,13 +5,14 @@ from typing import Self
 
 from pydantic import Field, NonNegativeInt
 
-from profl_ray.config.base import Section
-from profl_ray.config.data import DataConfig
-from profl_ray.config.federation import FederationConfig
-from profl_ray.config.learning import FreezingConfig, ModelConfig, TrainingConfig
-from profl_ray.config.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
-from profl_ray.config.strategy import StrategyConfig
 from profl_ray.errors import UserError
+from profl_ray.plugins import absolute
+from profl_ray.sections.base import Section
+from profl_ray.sections.data import DataConfig
+from profl_ray.sections.federation import FederationConfig
+from profl_ray.sections.learning import FreezingConfig, ModelConfig, TrainingConfig
+from profl_ray.sections.platform import EvaluationConfig, FleetConfig, StorageConfig, TrackingConfig
+from profl_ray.sections.strategy import StrategyConfig
 
 RECIPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$"
 
@@ -44,11 +45,17 @@ class ExperimentConfig(Section):
 
     def with_absolute_paths(self) -> Self:
         """Return the same experiment with absolute paths: a trial's working folder is not the user's."""
-        data, federation = self.data, self.federation
+        data, federation, strategy = self.data, self.federation, self.strategy
         quotas = federation.quotas
+        split = data.split.model_copy(update={"name": absolute(data.split.name)})
+        names = {"name": absolute(strategy.name), "plugins": tuple(map(absolute, strategy.plugins))}
         return self.model_copy(
             update={
-                "data": data.model_copy(update={"root": _absolute(data.root)}),
+                "data": data.model_copy(
+                    update={"name": absolute(data.name), "root": _absolute(data.root), "split": split}
+                ),
+                "model": self.model.model_copy(update={"name": absolute(self.model.name)}),
+                "strategy": strategy.model_copy(update=names),
                 "federation": federation.model_copy(
                     update={"quotas": quotas.model_copy(update={"path": _absolute(quotas.path)})}
                 ),
