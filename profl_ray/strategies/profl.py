@@ -257,8 +257,6 @@ class ProFL(PacedStrategy):
         names = [n for n in self.weights if n.startswith(("units.", "head."))]
         return {name: self.weights[name] for name in names}
 
-    # Resuming after a stop.
-
     def state_dict(self) -> tuple[State, dict[str, Any]]:
         """Return weights, kept outputs and the step's history."""
         tensors = {f"weights/{name}": value for name, value in self.weights.items()}
