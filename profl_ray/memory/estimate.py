@@ -5,10 +5,12 @@ twice, carry tangents, keep a frozen teacher beside a student, use any optimizer
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -27,6 +29,11 @@ class Work(Protocol):
         """What the need depends on, as text: equal keys have equal needs."""
         ...
 
+    @property
+    def carries_tangents(self) -> bool:
+        """Whether the step uses forward-mode AD."""
+        ...
+
     def build(self) -> nn.Module:
         """Build the module on torch's current default device, trainable parameters marked."""
         ...
@@ -36,12 +43,19 @@ class Work(Protocol):
         ...
 
 
-def estimate_need(build: Callable[[], nn.Module], begin: Callable[[nn.Module], Step]) -> Need:
+def blank_tensors(carries_tangents: bool) -> AbstractContextManager[object]:
+    """Return the context in which tensors hold nothing: fake ones, which forward-mode AD does not take."""
+    return torch.device("meta") if carries_tangents else FakeTensorMode()
+
+
+def estimate_need(
+    build: Callable[[], nn.Module], begin: Callable[[nn.Module], Step], carries_tangents: bool = False
+) -> Need:
     """Return the peak memory of the step that `begin` returns for the model, float32, on any device type.
 
     The step is done twice, so that an optimizer's state counts. All that it holds must be torch's tensors.
     """
-    with FakeTensorMode():
+    with blank_tensors(carries_tangents):
         model = build()
         parts = follow(model, begin(model)).at_peak
     return Need(**{f"{name}_bytes": parts[name] for name in Need.PARTS})
@@ -55,7 +69,11 @@ class NeedEstimator:
 
     def __call__(self, task: Work) -> Need:
         """Return the need of `task`."""
-        return self.facts.get(task.memory_key, lambda: asdict(estimate_need(task.build, task.begin)), _need)
+
+        def find_out() -> dict[str, int]:
+            return asdict(estimate_need(task.build, task.begin, task.carries_tangents))
+
+        return self.facts.get(task.memory_key, find_out, _need)
 
 
 def _need(answer: Any) -> Need:

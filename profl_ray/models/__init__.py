@@ -5,6 +5,7 @@ from profl_ray.models.family import Family, Features
 from profl_ray.models.initialise import initialise, materialise, state_tensors
 from profl_ray.models.network import Network
 from profl_ray.models.partition import balanced_partition, check_partition
+from profl_ray.models.recompute import statistics_at_rest
 from profl_ray.models.registry import FAMILIES, find_family
 from profl_ray.models.submodel import (
     DistillationModel,
@@ -32,5 +33,6 @@ __all__ = [
     "initialise",
     "materialise",
     "state_tensors",
+    "statistics_at_rest",
     "takes_its_inputs",
 ]

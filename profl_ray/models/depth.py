@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from profl_ray.models.family import Family, Features
 from profl_ray.models.network import Network
+from profl_ray.models.recompute import recompute
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class DepthModel(nn.Module):
         early = range(1, min(plan.num_blocks, network.num_blocks - 1) + 1)
         self.exits = nn.ModuleDict({str(block): build_exit(network, block) for block in early})
         self.pool = network.family.pool
+        self.recomputed = range(0)
+        """Units that keep their input alone, and go forward again in the backward pass."""
         if plan.num_blocks == network.num_blocks:
             num_features = network.block_shape(network.num_blocks).out_channels
             self.head = nn.Linear(num_features, network.num_classes)
@@ -51,6 +54,9 @@ class DepthModel(nn.Module):
         features, logits = inputs, []
         for block, indices in enumerate(self.blocks, start=1):
             for index in indices:
+                if index in self.recomputed:
+                    features = recompute(self.units[str(index)], features)
+                    continue
                 for layer in self.units[str(index)].children():
                     features = layer(features)
             if str(block) in self.exits:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from profl_ray.errors import UserError
 from profl_ray.models.family import Features
 from profl_ray.models.network import Network
+from profl_ray.models.recompute import recompute
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,16 @@ class SubModel(nn.Module):
         self.head = nn.Linear(network.block_shape(last_block).out_channels, network.num_classes)
         self.num_skipped = 0
         """Leading units that are not run: the input is their output."""
+        self.recomputed = range(0)
+        """Units that keep their input alone, and go forward again in the backward pass."""
 
     def forward(self, inputs: Features) -> Tensor:
         """Run the layers as one flat loop, which keeps no input alive longer than it is needed."""
         features = inputs
         for index in range(self.num_skipped, len(self.units)):
+            if index in self.recomputed:
+                features = recompute(self.units[str(index)], features)
+                continue
             for layer in self.units[str(index)].children():
                 features = layer(features)
         for proxy in self.proxies.values():

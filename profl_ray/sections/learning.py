@@ -33,8 +33,39 @@ class TrainingConfig(Section):
     """SGD momentum; the optimizer is new on each device each round."""
     weight_decay: NonNegativeFloat = 5e-4
     """SGD weight decay."""
+    micro_batch_size: int | None = Field(None, ge=2, le=10_000_000)
+    """A batch goes through the model in pieces of at most so many examples, whose gradients are added up:
+    less memory, to the same gradient where no batch norm uses the batch's statistics, else to another
+    training (each piece is normalised by its own); default: in one."""
+    gradients: Literal["backprop", "forward_mode", "zeroth_order"] = "backprop"
+    """How devices get a gradient. forward_mode: its slope along random directions, by tangents, without kept
+    activations; zeroth_order: the same from differences of losses."""
+    num_directions: int = Field(1, ge=1, le=100_000)
+    """forward_mode, zeroth_order: random directions of each batch; more of them, less variance."""
+    direction_kind: Literal["rademacher", "gaussian"] = "rademacher"
+    """forward_mode, zeroth_order: signs, or standard normal numbers."""
+    sigma: PositiveFloat = 1e-3
+    """zeroth_order: length of the step along a direction."""
+    central_differences: bool = True
+    """zeroth_order: two passes for each direction, one to each side; else one, and one in the middle."""
+    recompute: Literal["none", "all", "auto"] = "none"
+    """Which units go forward once more in the backward pass instead of keeping their activations, to the same
+    weights: none; all that are trained; auto: on each device the fewest that its quota asks for."""
     max_gradient_norm: PositiveFloat | None = None
     """Scale a batch's gradient down to this 2-norm; default: never (as in the paper's code)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.recompute != "none" and self.gradients != "backprop":
+            raise ValueError(
+                f"recompute={self.recompute} has nothing to recompute with gradients={self.gradients}, which "
+                "keeps no activations"
+            )
+        if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
+            raise ValueError(
+                f"micro_batch_size={self.micro_batch_size} is above batch_size={self.batch_size}"
+            )
+        return self
 
 
 class FreezingConfig(Section):

@@ -11,9 +11,7 @@ class Pass:
     """What came of one plan: who could do what, and what was sent back."""
 
     demands: tuple[Demand, ...]
-    """Per task: what it takes."""
-    in_reach: tuple[int, ...]
-    """Indices of the tasks that some device trains, or would train."""
+    """What the tasks take that some device trains, or would train, each in its ways; else of all."""
     eligible_share: float
     """Share of all devices that can afford some task."""
     result: GroupResult
@@ -37,6 +35,6 @@ class Pass:
 
     @property
     def costliest(self) -> tuple[float, float]:
-        """Predicted and measured peak of the costliest task that some device can afford, else of all; MiB."""
-        used = [self.demands[index] for index in self.in_reach] or self.demands
-        return max(each.need_mib for each in used), max(each.measured_peak_mib for each in used)
+        """Predicted and measured peak of the costliest of these, in MiB."""
+        needs_mib, peaks_mib = zip(*((d.need_mib, d.measured_peak_mib) for d in self.demands), strict=True)
+        return max(needs_mib), max(peaks_mib)

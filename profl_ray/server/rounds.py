@@ -4,7 +4,7 @@ plan -> cohort among the eligible -> fleet trains -> strategy merges -> evaluate
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +22,7 @@ from profl_ray.server.passes import Pass
 from profl_ray.server.ports import Fleet
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.shelf import Shelf
+from profl_ray.server.ways import find_ways
 from profl_ray.strategies import Plan, Progress
 from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult, local_flops
 
@@ -167,29 +168,34 @@ class Server:
 
         Who may do what is law (needs and quotas); who does what is the strategy's choice within it.
         """
-        needs_mib = [self.experiment.estimate(state.task).mib for state in plan.states]
         quotas_mib = self.strategy.quotas_mib()
-        affordable = quotas_mib[:, None] >= np.array(needs_mib)
+        recompute = self.config.training.recompute
+        ways = [find_ways(s.task, quotas_mib, recompute, self.experiment.estimate) for s in plan.states]
+        recomputed = np.stack([each.recomputed for each in ways], axis=1)
+        affordable = recomputed >= 0
         eligible = np.flatnonzero(affordable.any(axis=1))
         generator = numpy_stream(self.config.seed, "cohort", plan.step_index, plan.step_round)
         cohort = draw_cohort(eligible, plan.cohort_size or self.config.federation.cohort_size, generator)
         chosen = self._assigned(cohort, affordable[cohort])
         # With what the others would train first, so that a table of needs does not depend on the draw.
-        in_reach = tuple(np.union1d(affordable[eligible].argmax(axis=1), chosen).astype(int).tolist())
-        demands = tuple(
-            Demand(need_mib, self._measured_peak_mib(plan, index) if index in in_reach else 0.0)
-            for index, need_mib in enumerate(needs_mib)
-        )
+        in_reach = np.union1d(affordable[eligible].argmax(axis=1), chosen).astype(int).tolist()
+        done = {(index, next(iter(ways[index].needs_mib))) for index in in_reach}
+        done |= set(zip(chosen.tolist(), recomputed[cohort, chosen].tolist(), strict=True))
+        demands = {
+            (index, count): Demand(ways[index].needs_mib[count], self._measured_peak_mib(plan, index, count))
+            for index, count in sorted(done)
+        }
         keeps = [state.task.procedure.keeps(state.task) for state in plan.states]
-        orders = [
-            DeviceOrder(device, index, float(quotas_mib[device]), self.shelf.of(device, keeps[index]))
-            for device, index in zip(cohort.tolist(), chosen.tolist(), strict=True)
-        ]
+        orders = []
+        for device, index in zip(cohort.tolist(), chosen.tolist(), strict=True):
+            count = int(recomputed[device, index])
+            kept, demand = self.shelf.of(device, keeps[index]), demands[index, count]
+            orders.append(DeviceOrder(device, index, float(quotas_mib[device]), demand, count, kept))
         # The number of groups does not depend on the fleet, and they are summed in order.
         num_groups = max(1, min(self.config.fleet.cohort_groups, len(orders)))
         pieces = [p.tolist() for p in np.array_split(np.arange(len(orders)), num_groups) if len(p)]
         groups = [
-            GroupOrder(number, plan.stream, plan.step_round, tuple(orders[p] for p in piece), demands)
+            GroupOrder(number, plan.stream, plan.step_round, tuple(orders[p] for p in piece))
             for number, piece in enumerate(pieces)
         ]
         total = GroupResult(0)
@@ -198,7 +204,8 @@ class Server:
             del result  # Or two groups' sums would be held while the next is made.
         self.shelf.put_away(total.kept)
         flops = local_flops(plan.states, total.reports, self.experiment.estimate.facts)
-        return Pass(demands, in_reach, len(eligible) / len(quotas_mib), total, flops)
+        out_of_reach = tuple(Demand(max(each.needs_mib.values()), 0.0) for each in ways)
+        return Pass(tuple(demands.values()) or out_of_reach, len(eligible) / len(quotas_mib), total, flops)
 
     def _assigned(self, cohort: np.ndarray, affordable: np.ndarray) -> np.ndarray:
         """Return the task of each device of the cohort; ValueError if the strategy breaks the law."""
@@ -213,11 +220,15 @@ class Server:
             )
         return chosen
 
-    def _measured_peak_mib(self, plan: Plan, index: int) -> float:
-        """Measure each task once a run, when it is first trained."""
-        key = f"{plan.step_index}/{plan.phase}{index}"
+    def _measured_peak_mib(self, plan: Plan, index: int, recomputed: int) -> float:
+        """Measure each task, in each way, once a run, when it is first trained so."""
+        way = f" with {recomputed} recomputed" if recomputed else ""
+        key = f"{plan.step_index}/{plan.phase}{index}{way}"
         if key not in self.ledger.peaks_bytes:
-            self.ledger.peaks_bytes[key] = self.fleet.measure(plan.states[index])
+            state = plan.states[index]
+            self.ledger.peaks_bytes[key] = self.fleet.measure(
+                replace(state, task=state.task.recomputing(recomputed))
+            )
         return self.ledger.peaks_bytes[key] / MIB
 
     def _survey(self, plan: Plan, counted: bool) -> Pass:

@@ -18,7 +18,7 @@ class Calibration(Procedure):
 
     batch_size: int
 
-    def begin(self, model: nn.Module) -> BatchStep:
+    def begin(self, model: nn.Module, device: Device | None = None) -> BatchStep:
         """Return the step: a forward pass, whose cross-entropy is for the record only."""
 
         @torch.no_grad()

@@ -25,7 +25,7 @@ Kind = Literal["rademacher", "gaussian"]
 _SIGNS = (2 * ((np.arange(256)[:, None] >> np.arange(8)) & 1) - 1).astype(np.float32)
 """float32 [256, 8]: the signs in a byte, its lowest bit first."""
 _NUMBERS_PER_WORD = {"rademacher": 64, "gaussian": 2}
-_CHUNK = 1 << 16
+CHUNK = 1 << 16
 """Numbers made at a time: a multiple of those in a word; bounds what lies beside the result."""
 
 
@@ -76,7 +76,7 @@ def _fill(
     words.advance(start // per_word)
     skipped, done = start % per_word, 0
     while done < len(values):
-        count = min(_CHUNK - skipped, len(values) - done)
+        count = min(CHUNK - skipped, len(values) - done)
         num_words = -(-(skipped + count) // per_word)
         raw = words.random_raw(num_words).astype("<u8", copy=False)
         numbers = _signs(raw) if kind == "rademacher" else _normals(raw)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from profl_ray.facts import KeptFacts
+from profl_ray.memory.estimate import blank_tensors
 from profl_ray.training.orders import DeviceReport, TaskState
 from profl_ray.training.task import LocalTask
 
@@ -23,7 +23,7 @@ def flops_per_example(task: LocalTask) -> float:
     counting = FlopCounterMode(
         display=False, custom_mapping={torch.ops.aten.convolution_backward: _convolution_backward}
     )
-    with FakeTensorMode(), counting as counter:
+    with blank_tensors(task.carries_tangents), counting as counter:
         task.begin(task.build())()
     return counter.get_total_flops() / task.batch_size
 
@@ -59,7 +59,8 @@ def local_flops(states: Sequence[TaskState], reports: Sequence[DeviceReport], fa
     num_examples = Counter[LocalTask]()
     for report in reports:
         if report.failure is None:
-            num_examples[states[report.task_index].task] += report.num_examples
+            task = states[report.task_index].task.recomputing(report.recomputed)
+            num_examples[task] += report.num_examples
     return round(
         sum(n * task.procedure.passes * known_flops(task, facts) for task, n in num_examples.items())
     )

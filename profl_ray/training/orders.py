@@ -37,6 +37,10 @@ class DeviceOrder:
     """Index into the round's tasks."""
     quota_mib: float
     """What the device may use; infinity where the method ignores quotas."""
+    demand: Demand
+    """What its work takes."""
+    recomputed: int = 0
+    """How many units it recomputes (`LocalTask.recomputed`)."""
     kept: State = field(default_factory=dict)
     """What it kept of its last round."""
 
@@ -51,8 +55,6 @@ class GroupOrder:
     step_round: int
     """Round inside the step (1-based)."""
     devices: tuple[DeviceOrder, ...]
-    demands: tuple[Demand, ...]
-    """Per task: what it takes."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class DeviceReport:
     seconds: float
     failure: str | None = None
     figures: dict[str, float] = field(default_factory=dict)
+    recomputed: int = 0
 
 
 @dataclass

@@ -142,11 +142,17 @@ class Procedure(ABC):
         """Return the procedure without what its memory need does not depend on."""
         return self
 
+    @property
+    def carries_tangents(self) -> bool:
+        """Whether its step uses forward-mode AD."""
+        return False
+
     @abstractmethod
-    def begin(self, model: nn.Module) -> BatchStep:
+    def begin(self, model: nn.Module, device: Device | None = None) -> BatchStep:
         """Make what a device needs for a round, its optimizer above all, and return the step on a batch.
 
-        What devices train with is made here and nowhere else: memory is estimated by this step.
+        What devices train with is made here and nowhere else: memory is estimated by this step, for no device
+        in particular.
         """
 
     @abstractmethod

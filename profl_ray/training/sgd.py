@@ -54,7 +54,7 @@ class LeanSGD:
             [self.parameters[index] for index in indices],
             [gradient for index in indices if (gradient := self.parameters[index].grad) is not None],
             momenta,
-            fused=True,
+            fused=not any(parameter.is_meta for parameter in self.parameters),
             weight_decay=self._weight_decay,
             momentum=self._momentum,
             lr=self._learning_rate,

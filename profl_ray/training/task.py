@@ -4,10 +4,11 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from profl_ray.models import Network, state_tensors
 from profl_ray.training.batch import as_batch
@@ -49,11 +50,27 @@ class LocalTask:
     """Prefixes of the modules whose batch norm uses its running statistics while training (policy `eval`)."""
     refreshed: tuple[str, ...] = ()
     """Prefixes of what goes down in every round though this task does not train it: others do."""
+    recomputed: int = 0
+    """How many units are recomputed, from the first trained one on: the same weights for less memory."""
 
     @property
     def memory_key(self) -> str:
         """What the need depends on: everything but the step's name, the rate and the number of epochs."""
         return repr(replace(self, step="", procedure=self.procedure.for_memory()))
+
+    def recomputing(self, num_units: int) -> Self:
+        """Return the task with so many recomputed units, at most `num_recomputable`."""
+        return replace(self, recomputed=num_units)
+
+    @property
+    def num_recomputable(self) -> int:
+        """Units that a gradient passes, from the first trained one on; 0 where the model cannot recompute."""
+        return len(_recomputable(replace(self, step="", recomputed=0)))
+
+    @property
+    def carries_tangents(self) -> bool:
+        """Whether its step uses forward-mode AD."""
+        return self.procedure.carries_tangents
 
     @property
     def batch_size(self) -> int:
@@ -134,7 +151,9 @@ class LocalTask:
 
 
 def mark_trainable(module: nn.Module, task: LocalTask) -> None:
-    """Let what `task` trains require gradients, and nothing else."""
+    """Let what `task` trains require gradients and nothing else, and its units be recomputed as it says."""
+    if hasattr(module, "recomputed"):
+        cast(_Recomputing, module).recomputed = _recomputable(replace(task, recomputed=0))[: task.recomputed]
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name.startswith(task.trainable))
 
@@ -145,6 +164,24 @@ def set_training_mode(module: nn.Module, fixed_statistics: tuple[str, ...]) -> N
     for name, layer in module.named_modules():
         if fixed_statistics and f"{name}.".startswith(fixed_statistics):
             layer.eval()
+
+
+class _Recomputing(Protocol):
+    recomputed: range
+
+
+@cache
+def _recomputable(task: LocalTask) -> range:
+    """Return the indices of the units that a gradient passes."""
+    # The memory estimator asks within its fake mode, which in PyTorch 2.14 takes no meta tensors.
+    with unset_fake_temporarily(), torch.device("meta"):
+        module = task.model.build()
+    if not hasattr(module, "recomputed"):
+        return range(0)
+    num_units = len(list(module.get_submodule("units").children()))
+    trained = [name for name, _ in module.named_parameters() if name.startswith(task.trainable)]
+    with_parameters = {int(name.split(".")[1]) for name in trained if name.startswith("units.")}
+    return range(min(with_parameters, default=num_units), num_units)
 
 
 class _Layouts(NamedTuple):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +14,7 @@ from torch import nn
 
 from profl_ray.errors import MemoryQuotaExceeded
 from profl_ray.federation import DataSplit, Examples, Part
-from profl_ray.memory import Demand, is_out_of_memory, measure_step_bytes, memory_cap
+from profl_ray.memory import is_out_of_memory, measure_step_bytes, memory_cap
 from profl_ray.models import Features
 from profl_ray.randomness import stream_seed
 from profl_ray.training.batch import MEMORY_FORMAT
@@ -150,12 +150,13 @@ class DeviceWorker:
 
     def _train_device(self, order: GroupOrder, mine: DeviceOrder, state: TaskState) -> GroupResult:
         started = perf_counter()
+        state = replace(state, task=state.task.recomputing(mine.recomputed))
         task, index, result = state.task, mine.task_index, GroupResult(order.index)
         loss, failure, figures = None, None, {}
         try:
             resident, device = self._ready(order, mine, state)
             try:
-                with self._under_quota(order.demands[index], mine, task), _library_draws(device):
+                with self._under_quota(mine, task), _library_draws(device):
                     outcome = task.procedure.work(resident.model, task, device)
                 update = _weighted_update(outcome, task, resident.tensors, mine.device)
             finally:
@@ -168,12 +169,14 @@ class DeviceWorker:
         except (MemoryQuotaExceeded, NonFiniteUpdate, BadDeviceData) as error:
             failure = str(error)
         num_examples, seconds = len(self.split.indices[mine.device]), perf_counter() - started
-        result.reports.append(DeviceReport(mine.device, index, num_examples, loss, seconds, failure, figures))
+        result.reports.append(
+            DeviceReport(mine.device, index, num_examples, loss, seconds, failure, figures, mine.recomputed)
+        )
         return result
 
     def _ready(self, order: GroupOrder, mine: DeviceOrder, state: TaskState) -> tuple[Resident, Device]:
         """Return the model with the state's weights, and the device with its examples, if it may train."""
-        demand, settings = order.demands[mine.task_index], self.settings
+        demand, settings = mine.demand, self.settings
         if settings.enforce_quotas and (reason := demand.refusal(mine.quota_mib)):
             raise MemoryQuotaExceeded(mine.device, state.task.step, demand.mib, mine.quota_mib, reason)
         resident = self.residents.hold(state)
@@ -200,7 +203,7 @@ class DeviceWorker:
         return resident, device
 
     @contextmanager
-    def _under_quota(self, demand: Demand, mine: DeviceOrder, task: LocalTask) -> Iterator[None]:
+    def _under_quota(self, mine: DeviceOrder, task: LocalTask) -> Iterator[None]:
         """Cap what is allocated meanwhile; MemoryQuotaExceeded if it does not suffice."""
         settings = self.settings
         capped = settings.enforce_quotas and math.isfinite(mine.quota_mib)
@@ -215,7 +218,7 @@ class DeviceWorker:
             raise MemoryQuotaExceeded(
                 mine.device,
                 task.step,
-                demand.mib,
+                mine.demand.mib,
                 mine.quota_mib,
                 f"stopped by the cap: it grew by more than the quota and {settings.overhead_mib:g} MiB",
             ) from error

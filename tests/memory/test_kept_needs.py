@@ -29,7 +29,7 @@ def estimated(monkeypatch: pytest.MonkeyPatch) -> list:
     """Return the list of tasks that were estimated anew."""
     tasks: list = []
 
-    def count(build, begin) -> Need:
+    def count(build, begin, carries_tangents) -> Need:
         task = build.__self__
         assert begin.__self__ is task
         tasks.append(task)

@@ -94,5 +94,5 @@ def train_locally(model, task, inputs, labels, augmented=None, seed=1, stream=()
 def make_order(*devices, quota_mib=math.inf, demand=AMPLE, index=0, step_round=1):
     """Return an order for a group; the devices' quotas are `quota_mib`, or by device where that is a dict."""
     quotas = quota_mib if isinstance(quota_mib, dict) else dict.fromkeys(devices, quota_mib)
-    orders = tuple(DeviceOrder(device, 0, quotas[device]) for device in devices)
-    return GroupOrder(index, (0, step_round), step_round, orders, (demand,))
+    orders = tuple(DeviceOrder(device, 0, quotas[device], demand) for device in devices)
+    return GroupOrder(index, (0, step_round), step_round, orders)

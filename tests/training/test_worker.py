@@ -207,7 +207,7 @@ def test_the_cap_stops_a_device_alone_and_the_worker_continues():
     state = make_state(HOSTILE)
     worker = make_worker(sizes, data, overhead_mib=2.0)
     order = make_order(0, quota_mib=4.0, demand=Demand(1.0, 1.0))
-    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"))))
+    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"), AMPLE)))
     result = worker.train(order, [state])
     stopped, trained = result.reports
     assert stopped.failure is not None and stopped.loss is None
