@@ -67,6 +67,11 @@ def memory(
     table = memory_table(config, _sizes(shape), classes, need_estimator(config.storage.root))
     with results():
         _print_table(table, f"{model} x{width:g}, batch {batch_size}, inputs {shape}")
+        _print_ways(table)
+        print(
+            f"peak over all steps {table.peak_need_mib:.1f} MiB: "
+            f"{100 * table.reduction:.1f} % below full training"
+        )
     if plot is not None:
         _plot(table, plot, find_strategy(config.strategy.name).stages)
     if json:
@@ -122,12 +127,30 @@ def _print_table(table: "MemoryTable", title: str) -> None:
     view.add_section()
     for row in table.steps:
         add(row)
-    console = Console(width=None if Console().is_terminal else 140)
-    console.print(view)
-    console.print(
-        f"peak over all steps {table.peak_need_mib:.1f} MiB: "
-        f"{100 * table.reduction:.1f} % below full training",
-        highlight=False,
+    Console(width=None if Console().is_terminal else 140).print(view)
+
+
+def _print_ways(table: "MemoryTable") -> None:
+    """Show what each step needs by backpropagation in other ways: the question of which one fits."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from profl_ray.server.memory_table import WAYS
+
+    pieces = f"micro-batches of {table.micro_batch_size}"
+    view = Table(title="other ways to the same steps: MiB (devices that can afford it)")
+    view.add_column("step")
+    for name in ("plain", "recomputed", pieces, "both"):
+        view.add_column(name, justify="right")
+    rows = [row for row in (table.full, *table.steps) if table.ways[row.task]]
+    for row in rows:
+        found = [table.ways[row.task][way] for way in WAYS]
+        cells = [f"{each.need_mib:.1f} ({100 * each.eligible_share:.0f} %)" for each in found]
+        view.add_row(str(row.step), *cells, end_section=row is table.full)
+    Console(width=None if Console().is_terminal else 140).print(view)
+    print(
+        "recomputed: the same weights, units run forward twice (training.recompute=auto: as few as a quota "
+        "asks for)\nmicro-batches: another training where batch norm uses batch statistics"
     )
 
 
@@ -156,6 +179,15 @@ def _as_json(table: "MemoryTable") -> dict[str, Any]:
             "need_mib": row.need.mib,
             "parts": row.need.parts_mib(),
             "eligible_share": row.eligible_share,
+            **{
+                f"{name}{way}{unit}": value
+                for way, found in table.ways[row.task].items()
+                if way != "plain"
+                for name, unit, value in (
+                    ("need_", "_mib", found.need_mib),
+                    ("eligible_share_", "", found.eligible_share),
+                )
+            },
         }
 
     return {
@@ -163,5 +195,6 @@ def _as_json(table: "MemoryTable") -> dict[str, Any]:
         "full": as_json(table.full),
         "peak_need_mib": table.peak_need_mib,
         "reduction": table.reduction,
+        "micro_batch_size": table.micro_batch_size,
         "steps": [as_json(row) for row in table.steps],
     }

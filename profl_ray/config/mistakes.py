@@ -106,6 +106,8 @@ def _nearest(key: str, known: Mapping[str, Any], schema: Schema) -> str | None:
         in_section, _, its_word = candidate.rpartition(".")
         whole = SequenceMatcher(None, key[:80], candidate).ratio()
         last = 0.95 * SequenceMatcher(None, word, its_word).ratio()
+        if word == "".join(part[:1] for part in its_word.split("_")) and in_section == section:
+            return 1.0  # `lr`.
         if section not in schema.sections or not section:
             return max(whole, last)
         # The section exists: look there first, elsewhere only for about the same word.

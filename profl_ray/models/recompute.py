@@ -7,89 +7,77 @@ Not `torch.utils.checkpoint`, which imports PyTorch's compiler where it is first
 in every client actor.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._pytree import tree_iter, tree_map
 
 from profl_ray.models.family import Features
 
 
 def recompute(unit: nn.Module, features: Features) -> Features:
     """Return what the layers of `unit` make of `features`, without keeping what lies between."""
-    leaves, form = tree_flatten(features)
-    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    parameters = [parameter for parameter in unit.parameters() if parameter.requires_grad]
-    if not torch.is_grad_enabled() or not (parameters or any(tensor.requires_grad for tensor in tensors)):
+    if not torch.is_grad_enabled():
         return _run(unit, features)
-    call = _Call(unit, leaves, form)
-    made = _Recomputed.apply(call, *tensors, *parameters)
-    return tree_unflatten(call.made_of(made), call.made_form)
+    call = _Call(unit, features)
+    with saved_tensors_hooks(call.note, call.find):
+        return _run(unit, features)
 
 
 class _Call:
-    """A unit with its features, whose tensors are held by autograd alone."""
+    """A unit with its features. Of a tensor that a backward pass will ask for, its number alone is kept."""
 
-    def __init__(self, unit: nn.Module, leaves: list[Any], form: TreeSpec) -> None:
+    def __init__(self, unit: nn.Module, features: Features) -> None:
         self.unit = unit
-        self.form = form
-        self.constants = [None if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        self.is_tensor = [isinstance(leaf, Tensor) for leaf in leaves]
-        self.num_tensors = sum(self.is_tensor)
-        self.device = next((leaf.device for leaf in leaves if isinstance(leaf, Tensor)), torch.device("cpu"))
-        self.made_form: TreeSpec = form
+        self.features = features
+        tensor = next(leaf for leaf in tree_iter(features) if isinstance(leaf, Tensor))
+        self.generator = _generator(tensor.device)
+        self.drawn = self.generator.get_state() if _draws(unit) else None
+        self.num_saved = 0
+        self.found: dict[int, Tensor] = {}
 
-    def run(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return the tensors among what the unit makes of its features with these tensors."""
-        given = iter(tensors)
-        leaves = [next(given) if of else c for of, c in zip(self.is_tensor, self.constants, strict=True)]
-        made, self.made_form = tree_flatten(_run(self.unit, tree_unflatten(leaves, self.form)))
-        self.made_constants = [None if isinstance(leaf, Tensor) else leaf for leaf in made]
-        self.made_tensors = [isinstance(leaf, Tensor) for leaf in made]
-        return tuple(leaf for leaf in made if isinstance(leaf, Tensor))
+    def note(self, tensor: Tensor) -> int:
+        """Count a tensor that is saved in the first pass."""
+        self.num_saved += 1
+        return self.num_saved - 1
 
-    def made_of(self, tensors: Sequence[Tensor]) -> list[Any]:
-        """Return the leaves of what the unit made, these tensors among them."""
-        given = iter(tensors)
-        pairs = zip(self.made_tensors, self.made_constants, strict=True)
-        return [next(given) if is_tensor else constant for is_tensor, constant in pairs]
+    def find(self, number: int) -> Tensor:
+        """Return it, from a second pass if it is not there."""
+        if number not in self.found:
+            self._go_again()
+        return self.found.pop(number)
 
+    def _go_again(self) -> None:
+        saved: list[Tensor] = []
 
-class _Recomputed(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.call = call
-        ctx.draws = _generator(call.device).get_state() if _draws(call.unit) else None
-        ctx.save_for_backward(*tensors)
-        made = call.run(tensors[: call.num_tensors])
-        ctx.mark_non_differentiable(*(tensor for tensor in made if not tensor.is_floating_point()))
-        return made
+        def keep(tensor: Tensor) -> None:
+            saved.append(tensor.detach())
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        call, wanted = ctx.call, ctx.needs_input_grad[1:]
-        given = [
-            tensor.detach().requires_grad_(want) if index < call.num_tensors else tensor
-            for index, (tensor, want) in enumerate(zip(ctx.saved_tensors, wanted, strict=True))
-        ]
-        again = nullcontext() if ctx.draws is None else _drawn_again(call.device, ctx.draws)
-        with torch.enable_grad(), statistics_at_rest(call.unit), again:
-            made = call.run(given[: call.num_tensors])
-        pairs = [(t, g) for t, g in zip(made, gradients, strict=True) if t.requires_grad]
-        # Not autograd.grad: PyTorch's counter of operations cannot follow it inside a backward pass. So
-        # parameters get their gradients here, and the pass outside has none for them.
-        torch.autograd.backward([t for t, _ in pairs], [g for _, g in pairs])
-        of_features = [tensor.grad for tensor in given[: call.num_tensors]]
-        return (None, *of_features, *[None] * (len(given) - call.num_tensors))
+        # Apart from the first pass's graph, whose gradients go on from here.
+        features = tree_map(_apart, self.features)
+        again = nullcontext() if self.drawn is None else _drawn_again(self.generator, self.drawn)
+        with torch.enable_grad(), statistics_at_rest(self.unit), again, saved_tensors_hooks(keep, _not_asked):
+            _run(self.unit, features)
+        assert len(saved) == self.num_saved, "a unit saved other tensors in its second pass"
+        self.found = dict(enumerate(saved))
 
 
 def _run(unit: nn.Module, features: Features) -> Features:
     for layer in unit.children():
         features = layer(features)
     return features
+
+
+def _apart(leaf: object) -> object:
+    return leaf.detach().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
+
+
+def _not_asked(_: object) -> NoReturn:
+    raise AssertionError("no backward pass goes through the second pass's graph")
 
 
 @contextmanager
@@ -117,9 +105,8 @@ def _generator(device: torch.device) -> torch.Generator:
 
 
 @contextmanager
-def _drawn_again(device: torch.device, state: Tensor) -> Iterator[None]:
+def _drawn_again(generator: torch.Generator, state: Tensor) -> Iterator[None]:
     """Let dropout draw what it drew in the first pass."""
-    generator = _generator(device)
     now = generator.get_state()
     generator.set_state(state)
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from profl_ray.memory import NeedEstimator, unit_costs_bytes
 from profl_ray.models import Network, balanced_partition, check_partition, find_family, takes_its_inputs
 from profl_ray.plugins import digest_of
 from profl_ray.server.needs import StepNeed, check_affordable, step_needs
+from profl_ray.server.ways import least_need
 from profl_ray.strategies import Strategy, StrategyContext, full_task, make_strategy
 from profl_ray.training import WorkerSettings
 
@@ -73,7 +74,7 @@ class Experiment:
 
     def make_strategy(self) -> Strategy:
         """Return the configured strategy, at its beginning."""
-        return make_strategy(StrategyContext(self.network, self.config, self.estimate, self.quotas_mib))
+        return make_strategy(strategy_context(self.network, self.config, self.estimate, self.quotas_mib))
 
     def worker_settings(self) -> WorkerSettings:
         """Return what every worker must know."""
@@ -134,6 +135,14 @@ def _true(value: Any) -> bool:
 
 def _floats(values: Any) -> list[float]:
     return [float(value) for value in values]
+
+
+def strategy_context(
+    network: Network, config: ExperimentConfig, estimate: NeedEstimator, quotas_mib: np.ndarray
+) -> StrategyContext:
+    """Return what a strategy is given; the need that it sees of a task is that of the cheapest way."""
+    need = partial(least_need, recompute=config.training.recompute, estimate=estimate)
+    return StrategyContext(network, config, need, quotas_mib)
 
 
 def need_estimator(storage_root: Path) -> NeedEstimator:

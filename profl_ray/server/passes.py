@@ -1,6 +1,6 @@
 """A pass: one plan, done by a cohort. A round is one of training; an evaluation may need another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from profl_ray.memory import Demand
 from profl_ray.training import GroupResult
@@ -17,6 +17,8 @@ class Pass:
     result: GroupResult
     local_flops: int
     """Operations of the devices' training."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What is recorded of the ways that devices went."""
 
     @property
     def cohort(self) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from profl_ray.server.passes import Pass
 from profl_ray.server.ports import Fleet
 from profl_ray.server.record import RoundRecord
 from profl_ray.server.shelf import Shelf
-from profl_ray.server.ways import find_ways
+from profl_ray.server.ways import find_ways, recompute_figures
 from profl_ray.strategies import Plan, Progress
 from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult, local_flops
 
@@ -85,7 +85,7 @@ class Server:
         if progress.step_ended and not self.ledger.step_merges:
             raise NothingLearnt(_no_device_trained(plan, training.result))
         reports = [report for done in (training, *surveys) for report in done.result.reports]
-        told = over_devices(reports) | self.strategy.figures()
+        told = training.figures | over_devices(reports) | self.strategy.figures()
         figures = round_figures(self.strategy.name, told)
         return Played(started, plan, training, tuple(surveys), progress, evaluation, figures)
 
@@ -179,7 +179,7 @@ class Server:
         chosen = self._assigned(cohort, affordable[cohort])
         # With what the others would train first, so that a table of needs does not depend on the draw.
         in_reach = np.union1d(affordable[eligible].argmax(axis=1), chosen).astype(int).tolist()
-        done = {(index, next(iter(ways[index].needs_mib))) for index in in_reach}
+        done = {(index, ways[index].costliest) for index in in_reach}
         done |= set(zip(chosen.tolist(), recomputed[cohort, chosen].tolist(), strict=True))
         demands = {
             (index, count): Demand(ways[index].needs_mib[count], self._measured_peak_mib(plan, index, count))
@@ -205,7 +205,12 @@ class Server:
         self.shelf.put_away(total.kept)
         flops = local_flops(plan.states, total.reports, self.experiment.estimate.facts)
         out_of_reach = tuple(Demand(max(each.needs_mib.values()), 0.0) for each in ways)
-        return Pass(tuple(demands.values()) or out_of_reach, len(eligible) / len(quotas_mib), total, flops)
+        figures = {}
+        if recompute != "none":
+            tasks = [plan.states[index].task for index in in_reach or range(len(ways))]
+            figures = recompute_figures(tasks, total.reports, self.experiment.estimate)
+        share = len(eligible) / len(quotas_mib)
+        return Pass(tuple(demands.values()) or out_of_reach, share, total, flops, figures)
 
     def _assigned(self, cohort: np.ndarray, affordable: np.ndarray) -> np.ndarray:
         """Return the task of each device of the cohort; ValueError if the strategy breaks the law."""

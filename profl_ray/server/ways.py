@@ -1,13 +1,13 @@
 """In which way each device would train a task: with the least recomputation that its quota takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from profl_ray.memory import Need
-from profl_ray.training import LocalTask
+from profl_ray.training import DeviceReport, LocalTask
 
 Recompute = Literal["none", "all", "auto"]
 
@@ -20,8 +20,43 @@ class Ways:
     """How many of the task's units each device recomputes, the first ones first; -1 where its quota takes no
     way: int64 [num_devices]."""
     needs_mib: dict[int, float]
-    """By number of recomputed units: of the ways that some device goes, the costliest first; of the cheapest
-    one where no device can afford any."""
+    """By number of recomputed units: of the ways that some device goes; of the cheapest one where no device
+    can afford any."""
+
+    @property
+    def costliest(self) -> int:
+        """The number of recomputed units of the costliest of these ways."""
+        return max(self.needs_mib, key=self.needs_mib.__getitem__)
+
+
+def ways_of(task: LocalTask, recompute: Recompute) -> range:
+    """Return the numbers of recomputed units that devices may choose from, plain training first."""
+    most = task.num_recomputable
+    return {"none": range(1), "all": range(most, most + 1), "auto": range(most + 1)}[recompute]
+
+
+def least_need(task: LocalTask, recompute: Recompute, estimate: Callable[[LocalTask], Need]) -> Need:
+    """Return the need of the cheapest way: what a device must have at least to train the task."""
+    return min((estimate(task.recomputing(count)) for count in ways_of(task, recompute)), key=lambda n: n.mib)
+
+
+def recompute_figures(
+    tasks: Sequence[LocalTask], reports: Sequence[DeviceReport], estimate: Callable[[LocalTask], Need]
+) -> dict[str, float]:
+    """Return what a round records of recomputation.
+
+    The share of the devices that recomputed units, and the need of the costliest of these tasks in MiB,
+    plainly and with all of its units recomputed.
+    """
+    merged = [report for report in reports if report.failure is None]
+    num_recomputing = sum(report.recomputed > 0 for report in merged)
+    plain = {task: estimate(task).mib for task in tasks}
+    costliest = max(tasks, key=plain.__getitem__)
+    return {
+        "recomputing_share": num_recomputing / len(merged) if merged else 0.0,
+        "need_plain_mib": plain[costliest],
+        "need_recomputed_mib": estimate(costliest.recomputing(costliest.num_recomputable)).mib,
+    }
 
 
 def find_ways(
@@ -32,11 +67,9 @@ def find_ways(
     A device that can afford the plain way does not pay for recomputation, and where all can, nothing else is
     estimated. To recompute more may need more (the second pass of a large unit), so every number is asked.
     """
-    most = task.num_recomputable
-    counts = {"none": range(1), "all": range(most, most + 1), "auto": range(most + 1)}[recompute]
     recomputed = np.full(len(quotas_mib), -1, np.int64)
     found: dict[int, float] = {}
-    for count in counts:
+    for count in ways_of(task, recompute):
         found[count] = need_mib = estimate(task.recomputing(count)).mib
         recomputed[(recomputed < 0) & (quotas_mib >= need_mib)] = count
         if (recomputed >= 0).all():

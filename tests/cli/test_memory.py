@@ -42,8 +42,11 @@ def test_the_table_shows_the_same_figures(memory):
     text = memory("--quotas", "1-2", "--json")
     table = last_line(text)
     for step in table["steps"]:
-        (line,) = [line for line in text.splitlines() if f"{step['stage']} {step['block']} " in line]
-        assert f"{step['need_mib']:.1f}" in line
+        line, ways = [line for line in text.splitlines() if f"{step['stage']} {step['block']} " in line]
+        assert f"{step['need_mib']:.1f}" in line and f"{step['need_mib']:.1f} (" in ways
+        for way in ("recomputed", "micro_batches", "both"):
+            share = f"{100 * step[f'eligible_share_{way}']:.0f} %"
+            assert f"{step[f'need_{way}_mib']:.1f} ({share})" in ways
         assert f"{100 * step['eligible_share']:.0f} %" in line
     assert f"{100 * table['reduction']:.1f} % below full training" in text
     assert "cnn x1, batch 16, inputs 1x8x8" in text
