@@ -119,7 +119,7 @@ class EvaluationSum:
     num_correct: np.ndarray
     """Right answers by true class: int64 [num_classes]."""
     num_seen: np.ndarray
-    """Images by true class: int64 [num_classes]."""
+    """Examples by true class: int64 [num_classes]."""
     loss_sum: float
 
     @classmethod
@@ -144,21 +144,21 @@ class EvaluationSum:
 
     @property
     def num_examples(self) -> int:
-        """All images."""
+        """All examples."""
         return int(self.num_seen.sum())
 
     @property
     def accuracy(self) -> float:
-        """Share of all images with the right answer."""
+        """Share of all examples with the right answer."""
         return int(self.num_correct.sum()) / self.num_examples
 
     @property
     def loss(self) -> float:
-        """Mean loss of an image."""
+        """Mean loss of an example."""
         return self.loss_sum / self.num_examples
 
     @property
     def recalls(self) -> tuple[float | None, ...]:
-        """Share of each class's images with the right answer; None for a class without images."""
+        """Share of each class's examples with the right answer; None for a class without any."""
         counts = zip(self.num_correct.tolist(), self.num_seen.tolist(), strict=True)
         return tuple(correct / seen if seen else None for correct, seen in counts)

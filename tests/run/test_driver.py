@@ -68,9 +68,9 @@ def test_settings_are_chosen_by_the_validation_part_and_the_test_examples_come_l
     on_part = InProcessFleet(replace(driver.experiment, data=as_test)).evaluate(
         state, len(split.validation), driver.config.evaluation.batch_size
     )
-    assert summary["final_accuracy"] == on_part.num_correct / on_part.num_examples
+    assert summary["final_accuracy"] == on_part.accuracy
     on_test = InProcessFleet(driver.experiment).evaluate(state, num_test, driver.config.evaluation.batch_size)
-    assert summary["final_test_accuracy"] == on_test.num_correct / num_test
+    assert summary["final_test_accuracy"] == on_test.accuracy
     trained = np.concatenate(split.indices)
     assert not set(trained.tolist()) & set(split.validation.tolist())
 

@@ -332,7 +332,7 @@ class Wrapped(nn.Module):
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["a tensor", "a tuple"])
 def test_features_that_are_no_maps_are_kept_if_they_are_one_tensor(tmp_path, monkeypatch, wrapped):
-    name = f"vectors, wrapped: {wrapped}"
+    name = f"vectors {wrapped}"
     monkeypatch.setitem(FAMILIES, name, VectorFamily(wrapped))
     network = Network(name, 1.0, (6,), 4, (1, 1))
     task = replace(
