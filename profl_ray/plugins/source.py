@@ -1,5 +1,7 @@
 """Source text as modules: what is executed is what was read, digested and sent, on whatever machine."""
 
+import inspect
+import linecache
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +61,11 @@ class _Loader(InspectLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the source compiled; SyntaxError names its place."""
+        # A traceback, or the texts below options, shows the lines that are executed, though the file may be
+        # another by now, or lie on another machine. Without a time of change they are never read anew.
+        path, lines = self.module.path, self.module.text.splitlines(keepends=True)
+        linecache.cache[path] = (len(self.module.text), None, lines, path)
+        inspect.modulesbyfile[path] = fullname
         return self.source_to_code(self.module.text, self.module.path)
 
 
