@@ -13,7 +13,7 @@ from profl_ray.cluster.environment import (
     prepare_environment,
     token_words,
 )
-from profl_ray.cluster.luggage import check_carried, worker_environment
+from profl_ray.cluster.luggage import check_carried, check_unpacked, worker_environment
 from profl_ray.cluster.temporary import ray_folder, short_temporary
 from profl_ray.errors import NoRay
 from profl_ray.signals import children_apart, handlers_kept
@@ -48,6 +48,7 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
                 _connect()
             else:
                 _start(num_cpus)
+        check_unpacked()
         yield
     finally:
         with handlers_kept():

@@ -113,3 +113,4 @@ def test_a_worker_that_cannot_import_it_is_one_line(here, program, command):
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert "mine.py:" in result.stderr and "No module named 'not_on_this_node'" in result.stderr
+    assert not [path for path in (here / "runs").glob("*") if path.name != "cache"]
