@@ -410,14 +410,14 @@ def test_statistics_and_output_module_alone_are_no_movement() -> None:
         profl.merge({0: TaskSum(task.moving.pack(weights), 1)}, {})
         progress = profl.progress()
         profl.advance(progress)
-    assert progress.effective_movement == 0.0
+    assert progress.figures["effective_movement"] == 0.0
     drifting = {name: profl.weights[name] + np.float32(0.25) for name in profl.pace.names}
     for _ in range(2):
         profl.merge({0: TaskSum(task.moving.pack(weights | drifting), 1)}, {})
         drifting = {name: value + np.float32(0.25) for name, value in drifting.items()}
         progress = profl.progress()
         profl.advance(progress)
-    assert progress.effective_movement == pytest.approx(1.0, abs=1e-5)
+    assert progress.figures["effective_movement"] == pytest.approx(1.0, abs=1e-5)
 
 
 def test_recorded_movement_is_that_of_the_weights() -> None:
@@ -433,8 +433,8 @@ def test_recorded_movement_is_that_of_the_weights() -> None:
         while not server.finished and profl.step == step:
             record = server.play_round()
             snapshots.append(np.concatenate([profl.weights[n].ravel() for n in names]))
-            assert record.effective_movement == effective_movement(snapshots, 2)
-        assert 0 < record.effective_movement < 1
+            assert record.figures.get("effective_movement") == effective_movement(snapshots, 2)
+        assert 0 < record.figures.get("effective_movement") < 1
 
 
 # Batch norm of frozen blocks (section 5).

@@ -110,9 +110,14 @@ def test_progress_is_the_active_blocks_perturbation() -> None:
     places = smartfreeze.pace.snapshots
     assert len(places) == 5
     for done, record in enumerate(records, start=1):
-        assert record.effective_movement == effective_movement(places[: done + 1], 2, order=2)
-    assert records[0].effective_movement is None and 0 < records[3].effective_movement < 1
-    assert records[3].effective_movement != pytest.approx(effective_movement(places, 2), rel=1e-3)
+        assert record.figures.get("effective_movement") == effective_movement(places[: done + 1], 2, order=2)
+    assert (
+        records[0].figures.get("effective_movement") is None
+        and 0 < records[3].figures.get("effective_movement") < 1
+    )
+    assert records[3].figures.get("effective_movement") != pytest.approx(
+        effective_movement(places, 2), rel=1e-3
+    )
 
 
 def test_a_run_grows_and_ends_its_steps_by_fixed_rounds() -> None:
