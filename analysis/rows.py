@@ -81,7 +81,7 @@ def result_rows(sweep: SweepData) -> list[Row]:
     ranked = [row for row in rows if row.outcome == "finished" and row.score is not None]
     others = [row for row in rows if row.outcome != "finished" or row.score is None]
     ranked.sort(key=lambda row: (-(row.score or 0.0), row.peak_mib or 0.0, row.trial.name))
-    others.sort(key=lambda row: (row.outcome, row.trial.name))
+    others.sort(key=lambda row: (row.outcome != "finished", row.outcome, row.trial.name))
     return [replace(row, rank=rank) for rank, row in enumerate(ranked, start=1)] + others
 
 
