@@ -18,7 +18,7 @@ PLACE = Path(__file__).with_name("digests.json")
 
 
 def digests_of(run: Trace) -> dict[str, str]:
-    """Return the digests of the complete weights and of all that the records say but the time and the measured peak."""
+    """Return the digests of the complete weights, and of the records but for times and measured peaks."""
     rounds = [_values(record) for record in run.records]
     return {
         "weights": weights_sha256(run.server.strategy.complete_weights()),
