@@ -27,12 +27,22 @@ class TrainingConfig(Section):
     """Passes over the device's examples."""
     batch_size: int = Field(64, ge=2, le=10_000_000)
     """Examples per optimizer step; at least 2, for batch norm."""
+    optimizer: Literal["sgd", "adamw", "adam"] = "sgd"
+    """What a device steps with; new on each device each round."""
     learning_rate: PositiveFloat = 0.01
-    """SGD learning rate."""
+    """Learning rate of the devices' optimizer."""
     momentum: NonNegativeFloat = Field(0.9, lt=1)
-    """SGD momentum; the optimizer is new on each device each round."""
+    """sgd: momentum."""
     weight_decay: NonNegativeFloat = 5e-4
-    """SGD weight decay."""
+    """Weight decay of the devices' optimizer."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """How the learning rate changes from round to round, alike on all devices. cosine: down to 0; step: to a
+    tenth after half, and again after three quarters of the rounds."""
+    schedule_over: Literal["run", "step"] = "run"
+    """What the schedule goes over: the run, whose steps count alike, or every step of a progressive method
+    anew. A step counts with the most rounds that it may take."""
+    warm_up_share: float = Field(0.0, ge=0, lt=1)
+    """Share of the rounds over which the learning rate first rises to its value."""
     micro_batch_size: int | None = Field(None, ge=2, le=10_000_000)
     """A batch goes through the model in pieces of at most so many examples, whose gradients are added up:
     less memory, to the same gradient where no batch norm uses the batch's statistics, else to another

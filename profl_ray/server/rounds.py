@@ -24,7 +24,7 @@ from profl_ray.server.record import RoundRecord
 from profl_ray.server.shelf import Shelf
 from profl_ray.server.ways import find_ways, recompute_figures
 from profl_ray.strategies import Plan, Progress
-from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult, local_flops
+from profl_ray.training import DeviceOrder, EvaluationSum, GroupOrder, GroupResult, local_flops, rate_factor
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Server:
         self.strategy = experiment.make_strategy()
         self.ledger = Ledger()
         self.shelf = Shelf()
+        self.num_steps = len({step for step, _ in self.strategy.schedule()})
         self.rounds_trained = 0
         """Rounds whose devices this run trained, those that it trained again included."""
 
@@ -191,11 +192,12 @@ class Server:
             count = int(recomputed[device, index])
             kept, demand = self.shelf.of(device, keeps[index]), demands[index, count]
             orders.append(DeviceOrder(device, index, float(quotas_mib[device]), demand, count, kept))
+        factor = self._rate_factor(plan)
         # The number of groups does not depend on the fleet, and they are summed in order.
         num_groups = max(1, min(self.config.fleet.cohort_groups, len(orders)))
         pieces = [p.tolist() for p in np.array_split(np.arange(len(orders)), num_groups) if len(p)]
         groups = [
-            GroupOrder(number, plan.stream, plan.step_round, tuple(orders[p] for p in piece))
+            GroupOrder(number, plan.stream, plan.step_round, tuple(orders[p] for p in piece), factor)
             for number, piece in enumerate(pieces)
         ]
         total = GroupResult(0)
@@ -205,12 +207,19 @@ class Server:
         self.shelf.put_away(total.kept)
         flops = local_flops(plan.states, total.reports, self.experiment.estimate.facts)
         out_of_reach = tuple(Demand(max(each.needs_mib.values()), 0.0) for each in ways)
-        figures = {}
+        figures = {} if factor == 1 else {"learning_rate_factor": factor}
         if recompute != "none":
             tasks = [plan.states[index].task for index in in_reach or range(len(ways))]
-            figures = recompute_figures(tasks, total.reports, self.experiment.estimate)
+            figures |= recompute_figures(tasks, total.reports, self.experiment.estimate)
         share = len(eligible) / len(quotas_mib)
         return Pass(tuple(demands.values()) or out_of_reach, share, total, flops, figures)
+
+    def _rate_factor(self, plan: Plan) -> float:
+        """Return by what the round's learning rate differs from the configured one."""
+        share_done = (plan.step_round - 1) / self.strategy.round_limit
+        if self.config.training.schedule_over == "run":
+            share_done = (plan.step_index + share_done) / self.num_steps
+        return rate_factor(self.config.training, share_done)
 
     def _assigned(self, cohort: np.ndarray, affordable: np.ndarray) -> np.ndarray:
         """Return the task of each device of the cohort; ValueError if the strategy breaks the law."""

@@ -1,5 +1,6 @@
 """One device's local work: tasks, procedures and the worker that acts as devices."""
 
+from profl_ray.training.adam import Adam
 from profl_ray.training.calibration import Calibration
 from profl_ray.training.flops import flops_per_example, known_flops, local_flops
 from profl_ray.training.gradients import Backprop, Gradients
@@ -22,6 +23,7 @@ from profl_ray.training.orders import (
     TaskSum,
 )
 from profl_ray.training.procedure import BatchStep, Device, Outcome, Procedure, shared_stream
+from profl_ray.training.schedule import rate_factor
 from profl_ray.training.sgd import SGD
 from profl_ray.training.task import LocalTask, ModelPlan
 from profl_ray.training.worker import DeviceWorker, WorkerSettings
@@ -29,6 +31,7 @@ from profl_ray.training.worker import DeviceWorker, WorkerSettings
 __all__ = [
     "NOTHING",
     "SGD",
+    "Adam",
     "Backprop",
     "BatchStep",
     "Calibration",
@@ -58,5 +61,6 @@ __all__ = [
     "flops_per_example",
     "known_flops",
     "local_flops",
+    "rate_factor",
     "shared_stream",
 ]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from profl_ray.models import Features
 from profl_ray.sections import TrainingConfig
+from profl_ray.training.adam import Adam
 from profl_ray.training.batch import num_rows, split
 from profl_ray.training.gradients import Backprop, Draw, ForwardMode, Gradients, ZerothOrder
 from profl_ray.training.losses import CrossEntropy, Loss
@@ -27,7 +28,7 @@ class LocalSGD(Procedure):
 
     local_epochs: int
     batch_size: int
-    optimizer: SGD
+    optimizer: SGD | Adam
     loss: Loss = CrossEntropy()  # noqa: RUF009  frozen
     gradients: Gradients = Backprop()  # noqa: RUF009  frozen
     max_gradient_norm: float | None = None
@@ -38,7 +39,10 @@ class LocalSGD(Procedure):
     @classmethod
     def configured(cls, training: TrainingConfig, loss: Loss = CrossEntropy()) -> Self:  # noqa: B008  frozen
         """Return training on `loss` as the configuration's section `training` has it."""
-        optimizer = SGD(training.learning_rate, training.momentum, training.weight_decay)
+        optimizer: SGD | Adam = SGD(training.learning_rate, training.momentum, training.weight_decay)
+        if training.optimizer != "sgd":
+            decoupled = training.optimizer == "adamw"
+            optimizer = Adam(training.learning_rate, training.weight_decay, decoupled)
         return cls(
             training.local_epochs,
             training.batch_size,
@@ -52,6 +56,10 @@ class LocalSGD(Procedure):
     def with_learning_rate(self, learning_rate: float) -> Self:
         """Return the same training at another rate."""
         return replace(self, optimizer=replace(self.optimizer, learning_rate=learning_rate))
+
+    def at_rate(self, factor: float) -> Self:
+        """Return the training of a round whose rate differs by this factor."""
+        return self.with_learning_rate(factor * self.optimizer.learning_rate)
 
     @property
     def passes(self) -> int:

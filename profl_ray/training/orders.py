@@ -55,6 +55,8 @@ class GroupOrder:
     step_round: int
     """Round inside the step (1-based)."""
     devices: tuple[DeviceOrder, ...]
+    rate_factor: float = 1.0
+    """By which the round's learning rate differs from the configured one."""
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,10 @@ class Procedure(ABC):
         """Return the layout of what a device keeps from round to round."""
         return NOTHING
 
+    def at_rate(self, factor: float) -> Self:
+        """Return the procedure of a round whose learning rate differs by this factor; here: it has none."""
+        return self
+
     def for_memory(self) -> Self:
         """Return the procedure without what its memory need does not depend on."""
         return self

@@ -152,12 +152,13 @@ class DeviceWorker:
         started = perf_counter()
         state = replace(state, task=state.task.recomputing(mine.recomputed))
         task, index, result = state.task, mine.task_index, GroupResult(order.index)
+        procedure = task.procedure if order.rate_factor == 1 else task.procedure.at_rate(order.rate_factor)
         loss, failure, figures = None, None, {}
         try:
             resident, device = self._ready(order, mine, state)
             try:
                 with self._under_quota(mine, task), _library_draws(device):
-                    outcome = task.procedure.work(resident.model, task, device)
+                    outcome = procedure.work(resident.model, task, device)
                 update = _weighted_update(outcome, task, resident.tensors, mine.device)
             finally:
                 skip_units(resident.model, 0)

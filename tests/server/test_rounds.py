@@ -370,3 +370,42 @@ def test_a_device_that_fails_keeps_what_it_had(root):
     server.strategy.task = replace(server.strategy.task, procedure=broken)
     assert not server.play_round().trained
     assert weights_sha256(server.shelf.tensors()) == weights_sha256(before)
+
+
+# The learning rate from round to round.
+
+
+def rates_of(root, *overrides):
+    experiment = assemble(short_config(root, *overrides))
+    server = Server(experiment, FakeFleet(experiment))
+    records = [server.play_round() for _ in range(40) if not server.finished]
+    factors = [groups[0].rate_factor for groups in server.fleet.calls]
+    return records, factors
+
+
+def test_a_schedule_goes_over_the_run_or_over_every_step(root):
+    _, constant = rates_of(root)
+    assert set(constant) == {1.0}
+    records, over_steps = rates_of(root, "training.schedule=cosine", "training.schedule_over=step")
+    assert over_steps == pytest.approx([1, 0.5, 1, 1, 0.5, 1, 0.5])
+    assert records[1].figures["learning_rate_factor"] == pytest.approx(0.5)
+    assert "learning_rate_factor" not in records[0].figures
+    _, over_run = rates_of(root, "training.schedule=cosine")
+    assert over_run == sorted(over_run, reverse=True) and over_run[0] == 1 and over_run[-1] < 0.1
+    _, fedavg = rates_of(root, "training.schedule=step", "strategy.name=fedavg", "strategy.rounds=8")
+    assert fedavg == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_a_rate_reaches_the_devices(root):
+    weights = []
+    falling = ("training.schedule=step", "training.learning_rate=0.5")
+    for settings in (("training.learning_rate=0.05",), falling):
+        experiment = assemble(short_config(root, "strategy.name=fedavg", "strategy.rounds=2", *settings))
+        server = Server(experiment, InProcessFleet(experiment))
+        # The second round's rate is the same for both: of two rounds, half are done before it.
+        start = server.strategy.state_dict()
+        server.play_round()
+        server.strategy.load_state_dict(start[0], start[1] | {"rounds_done": 1})
+        server.play_round()
+        weights.append(weights_sha256(server.strategy.complete_weights()))
+    assert weights[0] == weights[1]

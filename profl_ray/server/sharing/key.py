@@ -37,6 +37,8 @@ WITH_INFLUENCE = (
 """... but these do, and the options of the strategy itself. A freezing rule decides when a step ends: the key
 has that as the steps' lengths."""
 
+RULE_LIMITS = ("freezing.name", "freezing.rounds", "freezing.max_rounds", "freezing.max_shrink_rounds")
+
 
 class PathKeys:
     """Keys of the paths that one experiment can take."""
@@ -50,10 +52,13 @@ class PathKeys:
         methods = [base for base in type(strategy).__mro__ if issubclass(base, Strategy)]
         options = tuple(f"strategy.{base.name}." for base in methods if "Options" in vars(base))
         self._values = {key: str(flat[key]) for key in self._late}
+        # A schedule goes over the rounds that a step may take: there the rule's limits matter from the first.
+        training = experiment.config.training
+        limits = RULE_LIMITS if training.schedule != "constant" or training.warm_up_share else ()
         early = {
             k: str(v)
             for k, v in flat.items()
-            if (_has_influence(k) or k.startswith(options)) and k not in self._late
+            if (_has_influence(k) or k.startswith((*options, *limits))) and k not in self._late
         }
         code = [source_digest(*CODE), *sorted(experiment.plugins.values())]
         facts = [early, _data_digest(experiment), machine_type(), *code]
