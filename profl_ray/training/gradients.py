@@ -5,6 +5,7 @@ directions v with E[v v'] = I, whose mean it is (forward mode), or is but for te
 order with central differences).
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class ForwardMode:
         value = None
         for index in range(self.num_directions):
             directions = {n: draw.direction(n, p, index, self.kind) for n, p in trained.items()}
-            with forward_ad.dual_level(), _at_rest(model, after_first=index):
+            with _quiet_rules(), forward_ad.dual_level(), _at_rest(model, after_first=index):
                 duals = {n: forward_ad.make_dual(p.detach(), directions[n]) for n, p in trained.items()}
                 dual = loss(partial(_called, model, duals), inputs, labels)  # type: ignore[arg-type]
                 value, slope = forward_ad.unpack_dual(dual)
@@ -159,6 +160,14 @@ class ZerothOrder:
                 _gradient(parameter).addcmul_(direction, slope.float(), value=share / self.num_directions)
         assert value is not None
         return value.float()
+
+
+@contextmanager
+def _quiet_rules() -> Iterator[None]:
+    """Hide that PyTorch compiles some forward rules in a way which it calls deprecated."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+        yield
 
 
 def _trained(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -18,9 +18,6 @@ from profl_ray.training.gradients import Backprop, Draw, ForwardMode, Gradients,
 
 from .kit import NETWORK, TASK, TRAINING, make_order, make_state, make_worker
 
-FORWARD_RULE_WARNING = "ignore:`torch.jit.script` is deprecated:FutureWarning"
-pytestmark = pytest.mark.filterwarnings(FORWARD_RULE_WARNING)
-
 WAYS: dict[str, Gradients] = {
     "backprop": Backprop(),
     "forward_mode": ForwardMode(),
