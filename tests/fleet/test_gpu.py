@@ -31,7 +31,7 @@ def test_the_cap_stops_a_device_alone_and_the_worker_continues():
     (ample,) = worker.train(make_order(0), [state]).reports
     assert ample.failure is None
     order = make_order(0, quota_mib=4.0, demand=Demand(1.0, 1.0))
-    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"))))
+    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"), Demand(1.0, 1.0))))
     for _ in range(2):
         result = worker.train(order, [state])
         stopped, trained = result.reports

@@ -33,7 +33,7 @@ def test_the_cap_stops_a_device_alone_and_its_actor_continues(local_ray):
     experiment, state = an_experiment(), make_state(HOSTILE)
     # Its demand says 1 MiB, so that neither prediction nor measurement refuses it: only the cap is left.
     order = make_order(0, quota_mib=4.0, demand=Demand(1.0, 1.0))
-    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"))))
+    order = replace(order, devices=(*order.devices, DeviceOrder(1, 0, float("inf"), Demand(1.0, 1.0))))
     alone = replace(order, devices=order.devices[1:])
     (expected,) = InProcessFleet(experiment).train([alone], [state])
     with closing(RayFleet(experiment)) as fleet:
