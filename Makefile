@@ -12,6 +12,9 @@ PEERS := benchmarks/peers/.venv
 
 # Two at a time: more would need half a gigabyte each.
 FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e and not cluster" -n 2
+# In the order of tests/conftest.py, and what shares something costly in one process.
+SLOW_TESTS := $(RUN) -m pytest -m "(ray or e2e) and not faults and not cluster and not walk" \
+  -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast walk faults fuzz cluster-test bench lint ui clean
@@ -25,7 +28,7 @@ demo: $(VENV)/.installed ## install, start a local Ray, sweep, write the report,
 
 test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast ones first)
 	@$(FAST_TESTS)
-	@$(RUN) -m pytest -m "(ray or e2e) and not faults and not cluster and not walk"
+	@$(SLOW_TESTS)
 
 test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minutes
 	@$(FAST_TESTS)

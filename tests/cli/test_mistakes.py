@@ -92,6 +92,10 @@ MISTAKES = {
     "memory batch": ((*CNN, "--batch-size", "0"), "training.batch_size=0: must be "),
     "memory devices": ((*CNN, "--devices", "0"), "federation.num_devices=0: must be greater than 0"),
     "ui": (("ui", "--storage-root", "nowhere"), "no runs yet"),
+    "doctor recipe": (("doctor", "no_such_recipe"), "unknown recipe 'no_such_recipe'"),
+    "doctor of two": (("doctor", "digits_tiny", "digits"), "name one recipe, not 2: digits_tiny digits"),
+    "doctor data set": (("doctor", "data.name=none"), "unknown data set 'none'"),
+    "doctor value": (("doctor", "seed=many"), "seed=many: must be an integer"),
 }
 
 
@@ -152,7 +156,7 @@ def test_a_folder_that_is_a_file_is_a_users_mistake(profl_ray, tmp_path):
 
 
 @pytest.mark.ray
-def test_a_resume_of_no_sweep_is_told(profl_ray, tmp_path):
+def test_a_resume_of_no_sweep_is_told(local_ray, profl_ray, tmp_path):
     result = profl_ray("sweep", "freezing", "--resume", "nothing", "storage.root=runs")
     assert_one_line(result, "--resume nothing: there is no such sweep in")
     assert not (tmp_path / "runs").exists()

@@ -8,7 +8,8 @@ from fleet.kit import play
 
 from profl_ray.fleet.build import build_fleet
 
-pytestmark = pytest.mark.ray
+# A cluster of its own.
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("no_ray")]
 
 
 def test_three_nodes_train_the_same_weights(experiment, reference):

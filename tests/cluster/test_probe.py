@@ -16,7 +16,8 @@ from profl_ray.config import load_experiment
 from profl_ray.doctor import examine, probe
 from profl_ray.errors import NoRay
 
-pytestmark = pytest.mark.ray
+# Clusters of their own, one of them with a frozen node, and addresses that lead to none.
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("no_ray")]
 
 
 @contextmanager

@@ -118,6 +118,7 @@ def folders_of_nodes(mark: str) -> set[Path]:
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("no_ray")  # the script starts its own
 def test_nodes_starts_healthy_nodes_and_ends_them_all(tmp_path: Path) -> None:
     port = free_port_range(8)
     mark = f"PROFL_RAY_NODES_TEST={tmp_path}"

@@ -51,7 +51,7 @@ class Program:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
-    def run(self, *arguments, timeout=120, **environment):
+    def run(self, *arguments, timeout=240, **environment):
         process = self.start(*arguments, **environment)
         try:
             out, err = process.communicate(timeout=timeout)
@@ -85,7 +85,7 @@ class Program:
             ours |= more
         return [process for process in everybody if process.pid in ours]
 
-    def wait_until_nothing_is_left(self, seconds=20.0):
+    def wait_until_nothing_is_left(self, seconds=60.0):
         deadline = time.monotonic() + seconds
         while self.left() and time.monotonic() < deadline:
             time.sleep(0.2)

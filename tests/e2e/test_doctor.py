@@ -38,10 +38,3 @@ def test_an_environment_that_names_no_cluster(program):
     result = program.run("doctor", RAY_ADDRESS="http://127.0.0.1:8265")
     assert result.code == 1, result.out + result.err
     assert result.out.startswith("fail  cluster") and "profl-ray submit" in result.out.splitlines()[1]
-
-
-def test_mistakes_are_one_line(program):
-    for arguments in (("no_such_recipe",), ("digits_tiny", "digits"), ("data.name=none",), ("seed=many",)):
-        result = program.run("doctor", *arguments)
-        assert result.code == 2 and result.out == ""
-        assert len(result.err.splitlines()) == 1 and result.err.startswith("error: "), result.err

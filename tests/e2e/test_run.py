@@ -54,9 +54,9 @@ def test_the_last_line_is_the_result(program, runs):
     program.wait_until_nothing_is_left()
 
 
-@pytest.mark.parametrize("num_actors", [1, 2])
-def test_ray_gives_the_same_weights_with_any_number_of_actors(program, runs, num_actors):
-    summary, result = run(program, runs, *ON_RAY, f"fleet.num_actors={num_actors}")
+def test_ray_gives_the_same_weights(program, runs):
+    """With any number of actors: tests/fleet/test_contract.py."""
+    summary, result = run(program, runs, *ON_RAY, "fleet.num_actors=2")
     assert summary["weights_sha256"] == digest(runs)
     assert sum(line.startswith("round ") for line in result.err.splitlines()) == 7
     program.wait_until_nothing_is_left()
@@ -74,7 +74,7 @@ def test_an_interrupted_run_is_saved_and_ends_like_an_uninterrupted_one(program,
         if line.startswith("round    2"):
             process.send_signal(signal.SIGINT)
             break
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 130, "".join(heard) + err
     stopped = json.loads(out.splitlines()[-1])
     assert not stopped["finished"] and 2 <= stopped["rounds"] < num_rounds and "final_accuracy" not in stopped

@@ -19,6 +19,8 @@ TINY = (
     "data.examples_per_device=20",
 )
 FEW = ("--search", "random", "--num-samples", "2", "--max-concurrent", "1")
+SOON = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+"""How long Ray's agents look for their killed head before they give up: by default, a minute."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
@@ -54,11 +56,10 @@ def lose(folder):
 def test_a_killed_sweep_resumes_without_tunes_state_and_trains_nothing_twice(program, runs):
     # Long enough that the second trial does not end while the kill takes its way.
     options = (*TINY, "freezing.max_rounds=20", "fleet.backend=in_process", f"storage.root={runs}")
-    process = program.start("sweep", "freezing", *FEW, *options)
+    process = program.start("sweep", "freezing", *FEW, *options, **SOON)
     lines = listen(process, lambda line: line.startswith("  done"))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
-    # Ray's agents look for their killed head for about a minute before they give up.
     program.wait_until_nothing_is_left(seconds=180)
     name = next(line for line in lines if line.startswith("sweep ")).split()[1].rstrip(":")
     finished = {
@@ -106,7 +107,7 @@ def test_an_interrupted_demo_stops_its_trials_and_leaves_nothing(program, runs, 
     process = program.start("demo", "--storage-root", runs, *options)
     listen(process, lambda line: "round" in line and "need" in line)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 130, out + err
     assert "interrupted; the job and Ray are stopped" in out and "Traceback" not in out + err
     program.wait_until_nothing_is_left()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from e2e.program import Program
-from fleet.conftest import local_ray  # noqa: F401  a fixture
 
 from profl_ray.tracking import prepare_store
 

@@ -12,7 +12,8 @@ import pytest
 from .disturbed import play
 from .kit import wait_for
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults]
+# Clusters of their own, whose nodes are removed.
+pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("no_ray")]
 
 
 @contextmanager

@@ -1,9 +1,7 @@
-import os
 from pathlib import Path
 
 import pytest
 
-from profl_ray.cluster.ray_session import ray_session
 from profl_ray.fleet.in_process import InProcessFleet
 from profl_ray.server.experiment import assemble
 
@@ -33,17 +31,3 @@ def experiment(root):
 def reference(experiment):
     """Digest and records of the run in one process."""
     return play(experiment, InProcessFleet(experiment))
-
-
-@pytest.fixture(scope="module")
-def local_ray():
-    """A private Ray with four CPUs, however many the machine has; the environment is as before afterwards."""
-    before = dict(os.environ)
-    for name in ("RAY_ADDRESS", "RAY_JOB_ID"):
-        os.environ.pop(name, None)
-    try:
-        with ray_session(num_cpus=4):
-            yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

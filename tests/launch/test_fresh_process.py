@@ -10,20 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from profl_ray.launch.head import LocalHead
-
-pytestmark = pytest.mark.ray
+# Processes that are to find a head, another one, or none.
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("no_ray")]
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "0123456789abcdef" * 4
+TOKEN = os.environ["RAY_AUTH_TOKEN"]
+"""That of the head, see tests/conftest.py."""
 NOWHERE = "127.0.0.1:9"
 MEMORY = ("memory", "--model", "cnn", "--input", "1x8x8", "--json")
-
-
-@pytest.fixture(scope="module")
-def head():
-    with LocalHead(num_cpus=1, token=TOKEN) as running:
-        yield running
 
 
 @pytest.fixture

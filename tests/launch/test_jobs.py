@@ -1,7 +1,6 @@
 """Jobs on a real head: sent, followed over a broken connection, stopped; how they end is how we exit."""
 
 import itertools
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from profl_ray.cluster.waiting import Waiting
 from profl_ray.errors import UserError
 from profl_ray.launch import jobs as jobs_module
-from profl_ray.launch.head import LocalHead
 from profl_ray.launch.jobs import Jobs, _Fresh, exit_code
 
 from .kit import Script
@@ -133,15 +131,8 @@ def test_a_job_that_does_not_start_says_what_it_waits_for(breaking, monkeypatch,
     assert written == ["the supervisor did not start\n"]
 
 
-@pytest.fixture(scope="module")
-def head():
-    # Ray's client reads the token once in the life of a process, and did so when it was first imported here.
-    with LocalHead(num_cpus=1, token=os.environ["RAY_AUTH_TOKEN"]) as running:
-        yield running
-
-
 @pytest.fixture
-def jobs(head):
+def jobs(no_ray, head):
     return Jobs(head.address)
 
 

@@ -15,7 +15,8 @@ from profl_ray.launch.head import LocalHead
 
 from .kit import Script
 
-pytestmark = pytest.mark.ray
+# Heads of their own, which are ended.
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("no_ray")]
 
 
 def test_jobs_run_and_nothing_is_left(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ COMMANDS = {
 
 
 @pytest.fixture
-def program(here):
+def program(here, no_ray):
     """Run the program in a process of its own, in the folder with people's files."""
 
     def run(*arguments):

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from fleet.conftest import experiment, local_ray, reference, root  # noqa: F401  fixtures
+from fleet.conftest import experiment, reference, root  # noqa: F401  fixtures
 
 
 def pytest_collection_modifyitems(items):

@@ -16,7 +16,8 @@ from profl_ray.launch.jobs import Jobs
 
 from .listening import listeners
 
-pytestmark = pytest.mark.ray
+# What listens is told by process: a program's own Ray, and a head that refuses.
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("no_ray")]
 
 RAYS_OWN = ("gcs_server", "raylet", "ray/dashboard", "ray/_private", "ray::", "default_worker.py")
 """Ray lets these listen on all interfaces and has no setting for it."""

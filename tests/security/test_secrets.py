@@ -16,8 +16,8 @@ SHORT = (
 )
 
 
-@pytest.fixture
-def address(runs):  # noqa: F811
+@pytest.fixture(scope="module")
+def server_address(runs):  # noqa: F811
     prepare_store(f"sqlite:///{runs}/mlflow.db", "profl-ray", runs)
     server = Server(runs)
     server.start()
@@ -43,9 +43,9 @@ def files_with(root, secret):
     ],
     ids=["run", "ray", "Tune"],
 )
-def test_secrets_are_nowhere(program, runs, address, command):  # noqa: F811
+def test_secrets_are_nowhere(program, runs, server_address, command):  # noqa: F811
     storage = f"storage.root={runs}"
-    secrets = {"MLFLOW_TRACKING_URI": address, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    secrets = {"MLFLOW_TRACKING_URI": server_address, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     short = () if command[0] == "compare" else SHORT
     done = program.run(*command, *short, storage, timeout=300, **secrets)
     assert done.code == 0, done

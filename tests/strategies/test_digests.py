@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from fleet.conftest import local_ray  # noqa: F401  a fixture
 
 from profl_ray.fleet.build import build_fleet
 from profl_ray.provenance import machine_type
@@ -29,7 +28,7 @@ def test_the_bits_are_those_that_were_recorded(case):
 @pytest.mark.ray
 @pytest.mark.skipif(KNOWN is not None, reason="the digests of this type of machine are known")
 @pytest.mark.parametrize("case", CASES)
-def test_both_fleets_train_the_same_bits(case, local_ray):  # noqa: F811
+def test_both_fleets_train_the_same_bits(case, local_ray):
     experiment = case_experiment(case)
     fleet = experiment.config.fleet.model_copy(update={"backend": "ray", "num_actors": 2})
     config = experiment.config.model_copy(update={"fleet": fleet})

@@ -40,6 +40,7 @@ def outside(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.e2e
 def test_the_contract_suite_of_the_page_passes_outside(outside):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "test_top_changes.py"],

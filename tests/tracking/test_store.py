@@ -68,6 +68,7 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path):
         prepare_store(f"sqlite:///{tmp_path}/file/deeper/mlflow.db", "x", tmp_path)
 
 
+@pytest.mark.e2e
 def test_three_processes_may_prepare_a_fresh_store_at_once(tmp_path):
     code = (
         "import sys; from pathlib import Path; from profl_ray.tracking import prepare_store; "

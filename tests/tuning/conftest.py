@@ -1,9 +1,7 @@
-import os
 from pathlib import Path
 
 import pytest
 
-from profl_ray.cluster.ray_session import ray_session
 from profl_ray.tracking import prepare_store
 
 
@@ -22,17 +20,3 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweeps")
     prepare_store(f"sqlite:///{folder}/mlflow.db", "profl-ray", folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def local_ray():
-    """A private Ray with four CPUs, however many the machine has; the environment is as before afterwards."""
-    before = dict(os.environ)
-    for name in ("RAY_ADDRESS", "RAY_JOB_ID", "MLFLOW_TRACKING_URI"):
-        os.environ.pop(name, None)
-    try:
-        with ray_session(num_cpus=4):
-            yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

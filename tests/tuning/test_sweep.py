@@ -33,7 +33,7 @@ QUOTAS = ("federation.quotas.low_fraction=0.95", "federation.quotas.high_fractio
 def grid(local_ray, root):
     """A 2x2 grid of which no device can afford one half."""
     parameters = {"freezing.rounds": Choice.of(1, 2), "model.partition": Choice.of(AFFORDABLE, UNAFFORDABLE)}
-    request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=3, command="profl-ray sweep")
+    request = SweepRequest(space(root, parameters, *QUOTAS), max_concurrent=1, command="profl-ray sweep")
     lines = []
     outcome = run_sweep(request, lines.append)
     return request, outcome, read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id), lines
@@ -219,7 +219,8 @@ WAYS = {
 
 def test_a_sweep_that_was_killed_before_its_first_trial_begins_and_no_trial_is_missing(local_ray, root):
     """Among its trials are some that cannot be set up: n/a, failed with a reason, failed unexpectedly."""
-    request = SweepRequest(space(root, {"way": Choice(tuple(WAYS))}, bundles={"way": WAYS}), command="x")
+    made = space(root, {"way": Choice(tuple(WAYS))}, bundles={"way": WAYS})
+    request = SweepRequest(made, max_concurrent=1, command="x")
     config = base_config(request)
     name = "short-killed"
     tracked = _begin_parent(request, config, name)
@@ -317,7 +318,7 @@ def test_a_search_draws_as_many_samples_as_asked_for(local_ray, root, search):
         "model.partition": Choice.of(*PARTITIONS),
     }
     made = space(root, parameters, "freezing.rounds=1", num_samples=7)
-    outcome = run_sweep(SweepRequest(made, search=search, num_samples=2), silent)
+    outcome = run_sweep(SweepRequest(made, search=search, num_samples=2, max_concurrent=1), silent)
     assert (outcome.num_trials, outcome.num_failed) == (2, 0)
     sweep = read_sweep(outcome.uri, "profl-ray", outcome.parent_run_id)
     drawn = [settings_of(trial) for trial in sweep.trials]
