@@ -51,9 +51,9 @@ class TrainingConfig(Section):
     """How devices get a gradient. forward_mode: its slope along random directions, by tangents, without kept
     activations; zeroth_order: the same from differences of losses."""
     num_directions: int = Field(1, ge=1, le=100_000)
-    """forward_mode, zeroth_order: random directions of each batch; more of them, less variance. The estimate is
-    longer than the gradient by about the root of (trained weights / directions): lower the learning rate, or
-    bound it by `max_gradient_norm`."""
+    """forward_mode, zeroth_order: random directions of each batch; more of them, less variance. The estimate
+    is longer than the gradient by about the root of (trained weights / directions): lower the learning rate,
+    or bound it by `max_gradient_norm`."""
     direction_kind: Literal["rademacher", "gaussian"] = "rademacher"
     """forward_mode, zeroth_order: signs, or standard normal numbers."""
     sigma: PositiveFloat = 1e-3
