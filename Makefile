@@ -12,9 +12,9 @@ PEERS := benchmarks/peers/.venv
 
 # Two at a time: more would need half a gigabyte each.
 FAST_TESTS := $(RUN) -m pytest -m "not ray and not e2e and not cluster" -n 2
-# In the order of tests/conftest.py, and what shares something costly in one process.
+# In the order of tests/conftest.py; a file's tests share what is costly, so one process has them all.
 SLOW_TESTS := $(RUN) -m pytest -m "(ray or e2e) and not faults and not cluster and not walk" \
-  -n 2 --dist loadgroup --no-loadscope-reorder
+  -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast walk faults fuzz cluster-test bench lint ui clean

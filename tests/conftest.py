@@ -45,17 +45,6 @@ def pytest_collection_modifyitems(items):
     items.sort(key=_turn)
 
 
-def pytest_itemcollected(item):
-    """Keep tests with a costly fixture in one process, also where two processes share all tests."""
-    for name in COSTLY:
-        if name in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(name))
-
-
-COSTLY = ("grid", "head", "one_fleet", "server_address")
-"""Fixtures that take long to make, and that several tests share."""
-
-
 def _turn(item):
     if "no_ray" in getattr(item, "fixturenames", ()) or item.get_closest_marker("e2e"):
         return 2
