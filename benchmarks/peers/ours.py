@@ -10,13 +10,17 @@ from typing import Any
 from family import configure, load_unpadded, register
 from workload import Files, prepared, tell
 
-from profl_ray.cluster.ray_session import ray_session
-from profl_ray.fleet import ray_fleet
-from profl_ray.fleet.client_actor import ClientActor
-from profl_ray.run import driver as driving
-from profl_ray.server import experiment as experiments
+from profl_ray.cluster.environment import prepare_environment
 
-import ray  # isort: skip  # After the fleet's room, which sets what Ray reads when it is imported.
+prepare_environment()  # Ray, which the next lines import, reads it then.
+
+import ray  # noqa: E402
+
+from profl_ray.cluster.ray_session import ray_session  # noqa: E402
+from profl_ray.fleet import ray_fleet  # noqa: E402
+from profl_ray.fleet.client_actor import ClientActor  # noqa: E402
+from profl_ray.run import driver as driving  # noqa: E402
+from profl_ray.server import experiment as experiments  # noqa: E402
 
 
 class PeerActor(ClientActor):
