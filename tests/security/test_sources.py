@@ -18,8 +18,12 @@ FORBIDDEN_CALLS = {
     *("torch.load", "torch.jit.load", "torch.hub.load", "numpy.fromregex"),
     *("yaml.unsafe_load", "yaml.full_load", "yaml.load_all", "yaml.unsafe_load_all", "yaml.full_load_all"),
 }
-PICKLES = ROOT / "profl_ray/federation/data_sets/pickles.py"
-"""CIFAR's batches, read by an unpickler that knows eleven names (tests/federation/data_sets)."""
+PICKLES = {
+    # CIFAR's batches, read by an unpickler that knows eleven names (tests/federation/data_sets).
+    ROOT / "profl_ray/federation/data_sets/pickles.py",
+    # A test of what travels: it reads what it has just pickled itself.
+    ROOT / "profl_ray/testing/contract.py",
+}
 
 
 def dangers(tree):
@@ -50,7 +54,7 @@ def dangers(tree):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_source_runs_what_a_file_or_a_shell_says(path):
     found = dangers(ast.parse(path.read_text()))
-    if path == PICKLES:
+    if path in PICKLES:
         found = [line for line in found if not line.endswith("imports pickle")]
     assert found == []
 

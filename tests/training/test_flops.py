@@ -41,6 +41,7 @@ def test_gradients_of_convolutions_per_channel_count_like_their_forward_passes()
 
     fake = SimpleNamespace(
         batch_size=4,
+        carries_tangents=False,
         build=torch.nn.Identity,
         begin=lambda model: lambda: depthwise(torch.zeros(4, 8, 6, 6)).backward(),
     )

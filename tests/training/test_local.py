@@ -73,7 +73,7 @@ class Recording(LocalSGD):
     losses: list[float]
     batches: list[list[int]]
 
-    def begin(self, model):
+    def begin(self, model, device=None):
         def step(images, labels):
             assert images.is_contiguous(memory_format=torch.channels_last)
             self.batches.append(labels.tolist())
