@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from safetensors.numpy import load, save
 
@@ -80,6 +81,12 @@ def same_state(one: State, other: State, names: Sequence[str] | None = None) -> 
 def stored(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot as it comes back from a checkpoint's two files."""
     return Snapshot(load(save(snapshot.tensors)), json.loads(json.dumps(snapshot.facts)))
+
+
+def unmeasured(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a snapshot's facts without the measured peaks (see `timeless`)."""
+    ledger = {key: value for key, value in facts["ledger"].items() if key != "peaks_bytes"}
+    return facts | {"ledger": ledger}
 
 
 def timeless(record: RoundRecord) -> RoundRecord:
