@@ -30,7 +30,7 @@ test: $(VENV)/.installed-dev lint ## install, lint, type check, all tests (fast 
 	@$(FAST_TESTS)
 	@$(SLOW_TESTS)
 
-test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 2 minutes
+test-fast: $(VENV)/.installed-dev ## the tests that start no Ray: about 3 minutes
 	@$(FAST_TESTS)
 
 walk: $(VENV)/.installed-dev ## type the commands of README and docs/ as they stand there, on a fresh machine: 22 minutes on two busy cores
